@@ -1,0 +1,289 @@
+//! Proving the blocks of a witness, from reading to writing.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use evm_arithmetization::ProofWithPublicValues;
+use ops::artifacts::Artifacts;
+use ops::circuits::Circuits;
+use ops::circuits::store::Store;
+use ops::circuits::verifier::Verifier;
+use ops::digest::Digest;
+use ops::log::Screen;
+use ops::profile::Security;
+use ops::proof::{self, AnyProof, BlockProof};
+use ops::queue::memory::Queue;
+use ops::task::{BlockId, Scope, TaskId};
+use ops::witness::Witness;
+use ops::{exit, machine, serve};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Output};
+use crate::decode::{Batch, decode};
+use crate::dispatch::{self, Proved};
+use crate::graph::Graph;
+use crate::plan::{self, BlockPlan, Summary};
+use crate::progress::BlockProgress;
+use crate::{circuits, output, source};
+
+/// Runs until done, or until Ctrl-C or SIGTERM.
+pub async fn until_interrupted(config: Config, screen: &Screen) -> anyhow::Result<u8> {
+    let config = Arc::new(config);
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let work = async {
+        match config.test_only {
+            true => plan_only(&config).await,
+            false => prove(config.clone(), screen).await,
+        }
+    };
+    tokio::select! {
+        result = work => result,
+        interrupt = tokio::signal::ctrl_c() => {
+            interrupt.context("cannot listen for Ctrl-C")?;
+            Err(exit::interrupted("interrupted; finished tasks are kept, the same command goes on from there"))
+        }
+        _ = terminate.recv() => {
+            Err(exit::interrupted("terminated; finished tasks are kept, the same command goes on from there"))
+        }
+    }
+}
+
+/// Says what proving would take, block after block.
+async fn plan_only(config: &Config) -> anyhow::Result<u8> {
+    let mut blocks = source::open(config.witness.clone());
+    while let Some(witness) = blocks.recv().await {
+        let witness = witness?;
+        let gas_used = witness.other_data.b_data.b_meta.block_gas_used.low_u64();
+        // Ids are of no use without circuits, so any digest does.
+        let (plan, _) = plan_block(config, Digest::of_bytes(&[]), witness).await?;
+        output::print_plan(&Summary::new(&plan, gas_used, &config.profile), config.json)?;
+    }
+    Ok(exit::OK)
+}
+
+/// What the blocks of one run share.
+#[derive(Clone)]
+struct Shared {
+    config: Arc<Config>,
+    circuits: Digest,
+    verifier: Arc<Verifier>,
+    artifacts: Artifacts,
+    queue: Queue,
+    screen: Screen,
+}
+
+/// A block that is being proved.
+struct Begun {
+    id: TaskId,
+    proved: Proved,
+    work: JoinHandle<anyhow::Result<BlockProof>>,
+}
+
+async fn prove(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
+    let artifacts = Artifacts::local(&config.artifacts_dir)?;
+    let mut blocks = source::open(config.witness.clone());
+    // A witness or a previous proof that cannot be read is known before minutes of preparation.
+    let Some(first) = blocks.recv().await.transpose()? else { return Ok(exit::OK) };
+    let previous = config.previous_proof.as_deref().map(read_previous).transpose()?;
+    let (profile, bits) = (&config.profile, config.profile.security.bits());
+    if profile.security == Security::Test {
+        tracing::warn!("profile {} is INSECURE: its proofs have {bits} bit of security", profile.name);
+    }
+    let circuits = Arc::new(circuits::open(&Store::new(&config.circuits_dir, profile.clone()), screen)?);
+    let shared = Shared {
+        circuits: circuits.digest,
+        verifier: Arc::new(Verifier::new(profile.clone(), circuits.upper.final_verifier_data())?),
+        artifacts,
+        queue: Queue::default(),
+        screen: screen.clone(),
+        config,
+    };
+    let (mut link, first_block) = match &previous {
+        Some(previous) => start_after(&shared, previous, &first).await?,
+        None => (None, first.number()),
+    };
+    start_workers(&shared, &circuits);
+
+    let mut next = Some(first);
+    let mut unreadable = None;
+    let mut pool = VecDeque::new();
+    let mut proofs = Vec::new();
+    loop {
+        // Bounded look-ahead: a range of a thousand blocks keeps no more than a few in memory.
+        while let Some(witness) = next.take_if(|_| pool.len() < shared.config.block_pool_size) {
+            let begun = begin(&shared, witness, link.take(), first_block);
+            link = Some((begun.id, begun.proved.clone()));
+            pool.push_back(begun);
+            next = match blocks.recv().await.transpose() {
+                Ok(next) => next,
+                // The blocks before it can still be proved.
+                Err(error) => {
+                    unreadable = Some(error);
+                    None
+                }
+            };
+        }
+        let Some(begun) = pool.pop_front() else { break };
+        let proof = begun.work.await.context("the task of a block ended")??;
+        if let Output::Dir(folder) = &shared.config.output {
+            output::write_block(folder, &proof)?;
+        }
+        if !shared.config.keep_intermediate_proofs {
+            proofs.clear();
+        }
+        proofs.push(proof);
+    }
+    shared.queue.close();
+    match unreadable {
+        Some(error) => Err(error),
+        None => output::write_all(&shared.config.output, &proofs).map(|()| exit::OK),
+    }
+}
+
+fn start_workers(shared: &Shared, circuits: &Arc<Circuits>) {
+    let Config { workers, max_cpu_len_log, batch_size, machine, .. } = &*shared.config;
+    let free_gb = format!("{:.1}", machine.free as f64 / machine::GB as f64);
+    tracing::info!(workers, max_cpu_len_log, batch_size, cores = machine.cores, free_gb, circuits = circuits.digest.short(), "ready to prove");
+    for _ in 0..*workers {
+        tokio::spawn(serve::serve(shared.queue.clone(), circuits.clone(), shared.artifacts.clone()));
+    }
+}
+
+/// The proof to build upon: the last one of a file.
+fn read_previous(path: &Path) -> anyhow::Result<(String, AnyProof)> {
+    let name = format!("--previous-proof {}", path.display());
+    let mut proofs = proof::read(path).with_context(|| name.clone())?;
+    let last = proofs.pop().with_context(|| format!("{name} is empty"))?;
+    Ok((name, last))
+}
+
+/// Checks the previous proof, and that the first block follows it; makes it an artifact that a task can name.
+async fn start_after(
+    shared: &Shared,
+    (name, previous): &(String, AnyProof),
+    first: &Witness,
+) -> anyhow::Result<(Option<(TaskId, Proved)>, u64)> {
+    let wrong = |reason: String| exit::usage(format!("{name}: {reason}"));
+    let public_values = proof::verify(previous, &shared.config.profile, shared.circuits, &shared.verifier.data)
+        .map_err(|rejected| wrong(rejected.to_string()))?;
+    let (height, number) = (public_values.block_metadata.block_number.low_u64(), first.number());
+    if height + 1 != number {
+        return Err(wrong(format!("it is of block {height}, and the first block of the witness is {number}")));
+    }
+    let (hash, parent) = (public_values.block_hashes.cur_hash, first.parent_hash());
+    if hash != parent {
+        return Err(wrong(format!("it is of block {height} with hash {hash:?}, and the parent of block {number} is {parent:?}")));
+    }
+    let checkpoint = public_values.extra_block_data.checkpoint_state_trie_root;
+    if checkpoint != first.other_data.checkpoint_state_trie_root {
+        return Err(wrong(format!("its checkpoint is {checkpoint:?}, and the witness has another one")));
+    }
+    let intern = previous.intern().clone();
+    let id = Digest::of("previous proof", &intern);
+    shared.artifacts.put_output(&id, &ProofWithPublicValues { public_values, intern }).await?;
+    let first_block = match previous {
+        AnyProof::Known(proof) => proof.first_block,
+        AnyProof::Bare(proof) => proof.b_height,
+    };
+    let (_, proved) = watch::channel(true);
+    Ok((Some((id, proved)), first_block))
+}
+
+/// Starts to prove a block on top of the one before it.
+fn begin(shared: &Shared, witness: Witness, previous: Option<(TaskId, Proved)>, first_block: u64) -> Begun {
+    let scope = scope(&shared.config, shared.circuits, &witness);
+    let id = scope.block(previous.as_ref().map(|(id, _)| *id));
+    let (done, proved) = watch::channel(false);
+    let shared = shared.clone();
+    let work = tokio::spawn(async move {
+        let saved = shared.config.save_inputs_on_error.as_ref().map(|folder| (folder.clone(), witness.clone()));
+        match prove_block(&shared, witness, scope, previous).await {
+            Ok(proof) => {
+                // Nobody may be waiting: it was the last block.
+                done.send_replace(true);
+                let Shared { config, circuits, .. } = &shared;
+                Ok(BlockProof::new(&config.profile, *circuits, first_block, &proof))
+            }
+            Err(error) => {
+                if let Some((folder, witness)) = saved {
+                    output::save_witness(&folder, &witness)?;
+                }
+                Err(error)
+            }
+        }
+    });
+    Begun { id, proved, work }
+}
+
+/// Proves a block: plan, dispatch, check.
+async fn prove_block(
+    shared: &Shared,
+    witness: Witness,
+    scope: Scope,
+    previous: Option<(TaskId, Proved)>,
+) -> anyhow::Result<ProofWithPublicValues> {
+    let Shared { config, artifacts, queue, screen, verifier, .. } = shared;
+    let id = scope.block(previous.as_ref().map(|(id, _)| *id));
+    let (meta, hashes) = (witness.other_data.b_data.b_meta.clone(), witness.other_data.b_data.b_hashes.clone());
+    let number = witness.number();
+    if let Some(proof) = artifacts.output(&id).await? {
+        tracing::info!(block_number = number, "the block was proved before, reusing its proof");
+        return Ok(proof);
+    }
+    let (plan, batches) = plan_block(config, shared.circuits, witness).await?;
+    plan::check(&plan, &config.profile, config.segment_budget())?;
+    let mut graph = Graph::new(&plan, previous.as_ref().map(|(id, _)| *id));
+    let reused = dispatch::resume(&mut graph, artifacts).await?;
+    if reused > 0 {
+        tracing::info!(block_number = number, "reusing {reused} finished tasks of {}", graph.len());
+    }
+    for (index, batch) in batches.iter().enumerate() {
+        artifacts.put_inputs(&plan.scope.inputs(index as u32), &batch.inputs).await?;
+    }
+    drop(batches);
+    let tasks: Vec<TaskId> = graph.tasks().map(|task| task.id).collect();
+    let mut progress = BlockProgress::new(&plan, config.workers, graph.len(), screen);
+    let result = dispatch::run(&plan, graph, previous, queue, &mut progress).await;
+    progress.finish();
+    result?;
+
+    let proof = artifacts.output(&id).await?.context("the proof of the block has vanished from the artifact store")?;
+    let proved = proof::verify_intern(&proof.intern, &verifier.data)?;
+    if proved.block_metadata != meta || proved.block_hashes != hashes {
+        bail!("block {number}: the proof states other block metadata or hashes than the witness");
+    }
+    let gas_used = meta.block_gas_used.low_u64();
+    tracing::info!(total_txs = plan.transactions(), gas_used, time_spent = format!("{}s", progress.elapsed().as_secs()), "Proved block {number}");
+    if !config.keep_intermediate_proofs {
+        for intermediate in tasks.iter().filter(|task| **task != id) {
+            artifacts.remove_output(intermediate).await?;
+        }
+        for batch in 0..plan.batches.len() {
+            artifacts.remove_inputs(&plan.scope.inputs(batch as u32)).await?;
+        }
+    }
+    Ok(proof)
+}
+
+/// Decodes and plans a block, off the async threads.
+async fn plan_block(config: &Config, circuits: Digest, witness: Witness) -> anyhow::Result<(BlockPlan, Vec<Batch>)> {
+    let number = witness.number();
+    let block = BlockId { number, hash: witness.hash() };
+    let scope = scope(config, circuits, &witness);
+    let batch_size = config.batch_size;
+    let work = move || {
+        let batches = decode(witness, batch_size).context("it does not decode")?;
+        let plan = plan::plan(block, scope, &batches)?;
+        Ok::<_, anyhow::Error>((plan, batches))
+    };
+    tokio::task::spawn_blocking(work).await.context("planning ended")?.with_context(|| format!("block {number}"))
+}
+
+fn scope(config: &Config, circuits: Digest, witness: &Witness) -> Scope {
+    let Config { batch_size, max_cpu_len_log, .. } = *config;
+    Scope { circuits, witness: witness.digest(), batch_size, max_cpu_len_log }
+}

@@ -1,0 +1,340 @@
+//! The circuit store: one folder per profile, one file per circuit.
+//!
+//! ```text
+//! <root>/<profile>-<key>/manifest.json      complete: sizes of all files, digest of the verifier data
+//!                       /upper.bin          the upper circuits
+//!                       /cpu-15.bin         the circuits of one table and size
+//!                       /verifier.bin       what `verifier` needs
+//! ```
+//!
+//! The key is a digest of everything that determines the circuits, so other versions, other sizes or another security
+//! level are another folder. Each file carries the key and a checksum; a file that does not pass is built again, with
+//! a warning that says why. Circuits of tables are written as soon as they are built: an interrupted preparation goes
+//! on where it was.
+
+use std::path::{Path, PathBuf};
+
+use evm_arithmetization::fixed_recursive_verifier::RecursiveCircuitsForTable;
+use evm_arithmetization::{AllRecursiveCircuits, NUM_TABLES, RecursiveCircuitsForTableSize};
+use plonky2::util::serialization::{Buffer, DefaultGateSerializer, DefaultGeneratorSerializer};
+use serde::{Deserialize, Serialize};
+
+use super::build::{self, Step, Steps};
+use super::verifier::{Verifier, VerifierError};
+use super::{Circuits, Starks};
+use crate::digest::Digest;
+use crate::fs::{self, FsError};
+use crate::profile::{Profile, TABLES};
+use crate::sealed::{self, Sealed, SealedError};
+use crate::version;
+
+/// Layout of the store. Goes up with every change of a file's format.
+const FORMAT: u32 = 1;
+
+type GeneratorSerializer = DefaultGeneratorSerializer<evm_arithmetization::RecursionConfig, 2>;
+
+/// Why circuits cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system failed.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// The verifier data is unusable.
+    #[error("verifier data: {0}")]
+    Verifier(#[from] VerifierError),
+    /// plonky2 cannot serialize a circuit.
+    #[error("circuits of {what} cannot be serialized")]
+    Serialize {
+        /// Name of the circuit.
+        what: String,
+    },
+    /// A rebuilt circuit is not the one that the others were built for.
+    #[error("circuits rebuilt from the same sources have digest {found}, and the store at {} says {expected}; remove it with `leader circuits clean`", path.display())]
+    Changed {
+        /// Digest in the manifest.
+        expected: Digest,
+        /// Digest now.
+        found: Digest,
+        /// Folder of the store.
+        path: PathBuf,
+    },
+}
+
+/// Everything that determines circuits; its digest is the key of their folder.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct Inputs {
+    format: u32,
+    crates: Vec<(String, String)>,
+    patches: String,
+    kernel: String,
+    profile: Profile,
+}
+
+/// Written last: the store is complete.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    inputs: Inputs,
+    digest: Digest,
+    files: Vec<(String, u64)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct FileHeader {
+    what: String,
+    key: Digest,
+}
+
+/// The folder of one profile's circuits.
+#[derive(Clone, Debug)]
+pub struct Store {
+    profile: Profile,
+    folder: PathBuf,
+    key: Digest,
+}
+
+/// A profile's folder as `leader circuits list` shows it.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    /// Folder.
+    pub path: PathBuf,
+    /// Profile, if the manifest could be read.
+    pub profile: Option<String>,
+    /// Digest of the verifier data, if complete.
+    pub digest: Option<Digest>,
+    /// Whether everything is there.
+    pub complete: bool,
+    /// Whether this build of the program would use it.
+    pub current: bool,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// The folder of a profile's circuits under `root`; nothing is read or made yet.
+    pub fn new(root: &Path, profile: Profile) -> Self {
+        let key = Digest::of("circuits", &inputs(&profile));
+        let folder = root.join(format!("{}-{}", profile.name, key.short()));
+        Self { profile, folder, key }
+    }
+
+    /// Name of the profile.
+    pub fn profile_name(&self) -> &str {
+        &self.profile.name
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The digest of the circuits, if they are complete.
+    pub fn digest(&self) -> Option<Digest> {
+        self.manifest().map(|manifest| manifest.digest)
+    }
+
+    /// Bytes of all files, if the store is complete: about what the circuits take in memory.
+    pub fn bytes(&self) -> Option<u64> {
+        self.manifest().map(|manifest| manifest.files.iter().map(|(_, bytes)| bytes).sum())
+    }
+
+    /// The verifier of a complete store.
+    pub fn verifier(&self) -> Result<Verifier, StoreError> {
+        Ok(Verifier::read(&self.path("verifier"))?)
+    }
+
+    /// Circuits ready to prove: read if they are there, built and written if not. `listen` hears every step.
+    pub fn open(&self, listen: &(dyn Fn(Step) + Sync)) -> Result<Circuits, StoreError> {
+        fs::create_dir_all(&self.folder)?;
+        // Two leaders on one folder: the second waits and then finds everything there. Released when dropped.
+        let lock_path = self.folder.join(".lock");
+        let lock = fs::lock_file(&lock_path)?;
+        if lock.try_lock().is_err() {
+            tracing::info!(folder = %self.folder.display(), "waiting for another process that prepares these circuits");
+            lock.lock().map_err(|source| FsError { action: "lock", path: lock_path, source })?;
+        }
+        if let Some(manifest) = self.manifest() {
+            let mut steps = Steps::new(1, listen);
+            steps.next("reading the upper circuits");
+            match (self.read_upper(), self.verifier()) {
+                (Ok(upper), Ok(verifier)) if verifier.digest == manifest.digest => {
+                    return Ok(Circuits::new(self.profile.clone(), manifest.digest, upper, self.clone()));
+                }
+                (Err(reason), _) => self.warn_rebuilding("upper", &reason),
+                (_, Err(reason)) => tracing::warn!("rebuilding the verifier file: {reason}"),
+                _ => tracing::warn!("rebuilding the upper circuits: the verifier file belongs to other circuits"),
+            }
+        }
+        let circuits = self.build(listen)?;
+        if let Some(manifest) = self.manifest().filter(|manifest| manifest.digest != circuits.digest) {
+            return Err(StoreError::Changed { expected: manifest.digest, found: circuits.digest, path: self.folder.clone() });
+        }
+        self.write_manifest(circuits.digest)?;
+        Ok(circuits)
+    }
+
+    /// The circuits of one table and size, built again if their file is unusable.
+    pub fn table(&self, starks: &Starks, table: usize, size: usize) -> Result<RecursiveCircuitsForTableSize, StoreError> {
+        match self.read_table(table, size) {
+            Ok(circuits) => Ok(circuits),
+            Err(reason) => {
+                self.warn_rebuilding(&table_name(table, size), &reason);
+                self.build_table(starks, table, size)
+            }
+        }
+    }
+
+    fn build(&self, listen: &(dyn Fn(Step) + Sync)) -> Result<Circuits, StoreError> {
+        let starks = Starks::default();
+        let mut steps = Steps::new(Steps::total_of(&self.profile), listen);
+        let mut by_table: [RecursiveCircuitsForTable<_, _, 2>; NUM_TABLES] =
+            std::array::from_fn(|_| RecursiveCircuitsForTable { by_stark_size: Default::default() });
+        for (table, sizes) in self.profile.sizes.iter().enumerate() {
+            for size in sizes.iter() {
+                steps.next(format!("circuits of the {} table, 2^{size} rows", TABLES[table].name));
+                let circuits = match self.read_table(table, size) {
+                    Ok(circuits) => circuits,
+                    Err(SealedError::Absent) => self.build_table(&starks, table, size)?,
+                    Err(reason) => {
+                        self.warn_rebuilding(&table_name(table, size), &reason);
+                        self.build_table(&starks, table, size)?
+                    }
+                };
+                by_table[table].by_stark_size.insert(size, circuits);
+            }
+        }
+        let mut upper = build::upper(by_table, &self.profile, &mut steps);
+        steps.next("writing the upper circuits");
+        // From here on they are read again one by one, when a segment needs them.
+        for table in &mut upper.by_table {
+            table.by_stark_size.clear();
+        }
+        let verifier = Verifier::new(self.profile.clone(), upper.final_verifier_data())?;
+        let bytes = upper
+            .to_bytes(true, &DefaultGateSerializer, &GeneratorSerializer::default())
+            .map_err(|_| StoreError::Serialize { what: "upper".to_owned() })?;
+        self.write("upper", &bytes)?;
+        verifier.write(&self.path("verifier"))?;
+        Ok(Circuits::new(self.profile.clone(), verifier.digest, upper, self.clone()))
+    }
+
+    fn build_table(&self, starks: &Starks, table: usize, size: usize) -> Result<RecursiveCircuitsForTableSize, StoreError> {
+        let circuits = build::table(starks, &self.profile, table, size);
+        let what = table_name(table, size);
+        let mut bytes = Vec::new();
+        circuits
+            .to_buffer(&mut bytes, &DefaultGateSerializer, &GeneratorSerializer::default())
+            .map_err(|_| StoreError::Serialize { what: what.clone() })?;
+        self.write(&what, &bytes)?;
+        Ok(circuits)
+    }
+
+    fn read_table(&self, table: usize, size: usize) -> Result<RecursiveCircuitsForTableSize, SealedError> {
+        let sealed = self.read(&table_name(table, size))?;
+        let mut buffer = Buffer::new(sealed.payload());
+        RecursiveCircuitsForTableSize::from_buffer(&mut buffer, &DefaultGateSerializer, &GeneratorSerializer::default())
+            .map_err(|_| SealedError::Foreign)
+    }
+
+    fn read_upper(&self) -> Result<AllRecursiveCircuits, SealedError> {
+        let sealed = self.read("upper")?;
+        AllRecursiveCircuits::from_bytes(sealed.payload(), true, &DefaultGateSerializer, &GeneratorSerializer::default())
+            .map_err(|_| SealedError::Foreign)
+    }
+
+    fn read(&self, what: &str) -> Result<Sealed<FileHeader>, SealedError> {
+        let sealed = sealed::read::<FileHeader>(&self.path(what))?;
+        match sealed.header.key == self.key && sealed.header.what == what {
+            true => Ok(sealed),
+            false => Err(SealedError::Foreign),
+        }
+    }
+
+    fn write(&self, what: &str, payload: &[u8]) -> Result<(), FsError> {
+        sealed::write(&self.path(what), &FileHeader { what: what.to_owned(), key: self.key }, payload)
+    }
+
+    fn path(&self, what: &str) -> PathBuf {
+        self.folder.join(format!("{what}.bin"))
+    }
+
+    fn warn_rebuilding(&self, what: &str, reason: &SealedError) {
+        tracing::warn!(file = %self.path(what).display(), "building circuits again, the file cannot be used: {reason}");
+    }
+
+    fn manifest(&self) -> Option<Manifest> {
+        let path = self.folder.join("manifest.json");
+        let manifest = fs::read_limited(&path, 1 << 20).ok().filter(|_| path.exists())?;
+        match serde_json::from_slice::<Manifest>(&manifest) {
+            Ok(manifest) if manifest.inputs == inputs(&self.profile) => Some(manifest),
+            Ok(_) => {
+                tracing::warn!(file = %path.display(), "the manifest is that of other circuits; building again");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(file = %path.display(), "the manifest cannot be read, building again: {error}");
+                None
+            }
+        }
+    }
+
+    fn write_manifest(&self, digest: Digest) -> Result<(), StoreError> {
+        let manifest = Manifest { inputs: inputs(&self.profile), digest, files: files(&self.folder) };
+        Ok(fs::write_atomic(&self.folder.join("manifest.json"), |file| Ok(serde_json::to_writer_pretty(file, &manifest)?))?)
+    }
+}
+
+fn inputs(profile: &Profile) -> Inputs {
+    let own = |(name, version): (&str, &str)| (name.to_owned(), version.to_owned());
+    Inputs {
+        format: FORMAT,
+        crates: version::CRATES.into_iter().map(own).collect(),
+        patches: patches::digest(),
+        kernel: format!("{:?}", evm_arithmetization::cpu::kernel::aggregator::KERNEL.hash()),
+        profile: profile.clone(),
+    }
+}
+
+fn table_name(table: usize, size: usize) -> String {
+    format!("{}-{size}", TABLES[table].name)
+}
+
+/// Names and bytes of the circuit files in a folder, in the order of their names.
+fn files(folder: &Path) -> Vec<(String, u64)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.metadata().ok()?.len())))
+        .filter(|(name, _)| name.ends_with(".bin"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// All stores under `root`, of this version and of others.
+pub fn list(root: &Path) -> Result<Vec<Entry>, FsError> {
+    if !root.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(root).map_err(|source| FsError { action: "list", path: root.to_owned(), source })?;
+    let mut list: Vec<Entry> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join(".lock").exists())
+        .map(|path| {
+            let manifest = fs::read_limited(&path.join("manifest.json"), 1 << 20).ok();
+            let manifest: Option<Manifest> = manifest.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            let profile = manifest.as_ref().map(|manifest| manifest.inputs.profile.clone());
+            Entry {
+                current: profile.as_ref().is_some_and(|profile| Store::new(root, profile.clone()).folder == path),
+                profile: profile.map(|profile| profile.name),
+                digest: manifest.as_ref().map(|manifest| manifest.digest),
+                complete: manifest.is_some(),
+                bytes: files(&path).iter().map(|(_, bytes)| bytes).sum(),
+                path,
+            }
+        })
+        .collect();
+    list.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(list)
+}

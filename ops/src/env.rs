@@ -1,0 +1,38 @@
+//! Every environment variable that the binaries read, once each, with what it does.
+//!
+//! The names of the circuit sizes are those of the ancestor, zero-bin, so that its deployments keep working.
+
+/// Log filter, as `tracing_subscriber::EnvFilter` reads it.
+pub const RUST_LOG: &str = "RUST_LOG";
+/// Log format: `text` or `json`.
+pub const LOG_FORMAT: &str = "LOG_FORMAT";
+/// Named set of circuit sizes and security level.
+pub const PROFILE: &str = "PROVER_PROFILE";
+/// Folder of prepared circuits.
+pub const CIRCUITS_DIR: &str = "CIRCUITS_DIR";
+/// Folder of batch inputs and finished tasks.
+pub const ARTIFACTS_DIR: &str = "ARTIFACTS_DIR";
+/// Keep the proofs of segments and merges after their block is proved.
+pub const KEEP_INTERMEDIATE_PROOFS: &str = "ZERO_BIN_KEEP_INTERMEDIATE_PROOFS";
+
+/// Circuit sizes by table, each a half-open range of logarithms such as `16..21`.
+pub mod sizes {
+    /// Sizes of the arithmetic table.
+    pub const ARITHMETIC: &str = "ARITHMETIC_CIRCUIT_SIZE";
+    /// Sizes of the byte packing table.
+    pub const BYTE_PACKING: &str = "BYTE_PACKING_CIRCUIT_SIZE";
+    /// Sizes of the CPU table.
+    pub const CPU: &str = "CPU_CIRCUIT_SIZE";
+    /// Sizes of the Keccak table.
+    pub const KECCAK: &str = "KECCAK_CIRCUIT_SIZE";
+    /// Sizes of the Keccak sponge table.
+    pub const KECCAK_SPONGE: &str = "KECCAK_SPONGE_CIRCUIT_SIZE";
+    /// Sizes of the logic table.
+    pub const LOGIC: &str = "LOGIC_CIRCUIT_SIZE";
+    /// Sizes of the memory table.
+    pub const MEMORY: &str = "MEMORY_CIRCUIT_SIZE";
+    /// Sizes of the table of the memory before a segment.
+    pub const MEMORY_BEFORE: &str = "MEMORY_BEFORE_CIRCUIT_SIZE";
+    /// Sizes of the table of the memory after a segment.
+    pub const MEMORY_AFTER: &str = "MEMORY_AFTER_CIRCUIT_SIZE";
+}

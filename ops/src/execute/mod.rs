@@ -1,0 +1,164 @@
+//! The only door to proving: a task, the circuits, and the proofs it builds on give a proof.
+//!
+//! A function of its arguments: no globals, no files, no queue. Whoever calls it fetches the inputs first and stores
+//! the output after; it blocks for seconds to minutes and wants a thread of its own with a large stack.
+
+mod merge;
+mod segment;
+pub mod simulate;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use evm_arithmetization::{GenerationInputs, ProofWithPublicValues};
+
+use crate::artifacts::{ArtifactError, Artifacts};
+use crate::circuits::Circuits;
+use crate::circuits::store::StoreError;
+use crate::digest::Digest;
+use crate::profile::SizeError;
+use crate::task::{self, Task, TaskId, Work};
+
+/// Why a task failed, by what is to be done about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The circuits are not those of the task: another worker must take it.
+    #[error("the task is for circuits {wanted}, and these are {found} (profile {profile}); prepare the same profile with the same version")]
+    OtherCircuits {
+        /// Short digest in the task.
+        wanted: String,
+        /// Short digest of the circuits here.
+        found: String,
+        /// Profile here.
+        profile: String,
+    },
+    /// Made by a version that this one does not understand.
+    #[error("the task has format {found}, and this version reads format {}", task::FORMAT)]
+    OtherFormat {
+        /// Format of the task.
+        found: u32,
+    },
+    /// It will fail the same way every time.
+    #[error("{0}")]
+    Invalid(String),
+    /// A table is larger than any circuit.
+    #[error(transparent)]
+    Size(#[from] SizeError),
+    /// It was told to stop.
+    #[error("aborted")]
+    Aborted,
+    /// An input is not there (yet), or the store failed: may go better next time.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The circuits could not be read: may go better next time, or elsewhere.
+    #[error(transparent)]
+    Circuits(#[from] StoreError),
+    /// The prover panicked.
+    #[error("the prover panicked: {0}")]
+    Panic(String),
+}
+
+impl Failure {
+    /// Whether trying again can help.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::OtherCircuits { .. } | Self::Artifact(_) | Self::Circuits(_) | Self::Panic(_) => true,
+            Self::OtherFormat { .. } | Self::Invalid(_) | Self::Size(_) | Self::Aborted => false,
+        }
+    }
+}
+
+/// What a task works on, fetched.
+#[derive(Debug)]
+pub enum Inputs {
+    /// For a segment.
+    Batch(Box<GenerationInputs>),
+    /// For merges and blocks: the earlier or only proof, and the later or previous one.
+    Proofs(Box<ProofWithPublicValues>, Option<Box<ProofWithPublicValues>>),
+}
+
+impl Inputs {
+    /// Fetches what a task works on.
+    pub async fn fetch(artifacts: &Artifacts, task: &Task) -> Result<Self, Failure> {
+        let output = async |id: &TaskId| {
+            let proof = artifacts.output(id).await?.ok_or_else(|| ArtifactError::Absent(id.to_string()))?;
+            Ok::<_, ArtifactError>(Box::new(proof))
+        };
+        Ok(match &task.work {
+            Work::Segment(segment) => Self::Batch(Box::new(artifacts.inputs(&segment.inputs).await?)),
+            Work::SegmentMerge { left, right, .. } => {
+                let right = match right {
+                    Some(right) => Some(output(&right.id).await?),
+                    None => None,
+                };
+                Self::Proofs(output(&left.id).await?, right)
+            }
+            Work::BatchMerge { left, right, .. } => Self::Proofs(output(&left.id).await?, Some(output(&right.id).await?)),
+            Work::Block { batches, previous } => {
+                let previous = match previous {
+                    Some(previous) => Some(output(previous).await?),
+                    None => None,
+                };
+                Self::Proofs(output(batches).await?, previous)
+            }
+        })
+    }
+}
+
+/// Proves a task.
+pub fn execute(
+    circuits: &Circuits,
+    task: &Task,
+    inputs: Inputs,
+    abort: &Arc<AtomicBool>,
+) -> Result<ProofWithPublicValues, Failure> {
+    check(circuits.digest, &circuits.profile.name, task)?;
+    // The proving crates panic where they meet what they do not expect.
+    let proved = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| prove(circuits, task, inputs, abort)));
+    match proved {
+        // Whatever fails after the signal was given fails because of it.
+        Ok(Err(_)) if abort.load(Ordering::Relaxed) => Err(Failure::Aborted),
+        Ok(result) => result,
+        Err(panic) => Err(Failure::Panic(panic_message(&*panic))),
+    }
+}
+
+/// Whether a task is for these circuits and of this format.
+pub fn check(circuits: Digest, profile: &str, task: &Task) -> Result<(), Failure> {
+    if task.format != task::FORMAT {
+        return Err(Failure::OtherFormat { found: task.format });
+    }
+    if task.circuits != circuits {
+        let (wanted, found) = (task.circuits.short(), circuits.short());
+        return Err(Failure::OtherCircuits { wanted, found, profile: profile.to_owned() });
+    }
+    Ok(())
+}
+
+fn prove(
+    circuits: &Circuits,
+    task: &Task,
+    inputs: Inputs,
+    abort: &Arc<AtomicBool>,
+) -> Result<ProofWithPublicValues, Failure> {
+    match (&task.work, inputs) {
+        (Work::Segment(work), Inputs::Batch(inputs)) => segment::prove(circuits, work, &inputs, abort),
+        (Work::SegmentMerge { left, right, .. }, Inputs::Proofs(left_proof, right_proof)) => {
+            let right = right.as_ref().zip(right_proof.as_deref());
+            merge::segments(&circuits.upper, (left, &left_proof), right)
+        }
+        (Work::BatchMerge { left, right, .. }, Inputs::Proofs(left_proof, Some(right_proof))) => {
+            merge::batches(&circuits.upper, (left, &left_proof), (right, &right_proof))
+        }
+        (Work::Block { .. }, Inputs::Proofs(batches, previous)) => {
+            merge::block(&circuits.upper, &batches, previous.as_deref())
+        }
+        _ => Err(Failure::Invalid("the inputs are not of the task's kind".to_owned())),
+    }
+}
+
+/// The text of a panic.
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,70 @@
+//! Proving one segment: run the batch up to it, build its tables, prove them, shrink and join the proofs.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use evm_arithmetization::generation::generate_traces;
+use evm_arithmetization::prover::prove_with_traces;
+use evm_arithmetization::{GenerationInputs, NUM_TABLES, ProofWithPublicValues, RecursionConfig};
+use plonky2::util::timing::TimingTree;
+
+use super::{Failure, simulate};
+use crate::circuits::Circuits;
+use crate::profile::Heights;
+use crate::task::SegmentWork;
+
+pub(super) fn prove(
+    circuits: &Circuits,
+    work: &SegmentWork,
+    inputs: &GenerationInputs,
+    abort: &Arc<AtomicBool>,
+) -> Result<ProofWithPublicValues, Failure> {
+    let invalid = |error: anyhow::Error| Failure::Invalid(format!("{error:#}"));
+    let start = Instant::now();
+    let mut segment = simulate::segments(inputs, work.max_cpu_len_log)
+        .nth(work.index as usize)
+        .ok_or_else(|| Failure::Invalid(format!("the batch ends before segment {}", work.index)))??;
+    let simulated = start.elapsed();
+
+    let config = circuits.profile.security.config().stark_config;
+    let mut timing = TimingTree::new("segment", log::Level::Trace);
+    let mut traces = generate_traces(&circuits.starks, &segment.0, &config, &mut segment.1, &mut timing).map_err(invalid)?;
+    drop(segment);
+    let heights: Heights = std::array::from_fn(|table: usize| {
+        let rows = traces.tables[table].first().map_or(0, |column| column.values.len());
+        traces.table_in_use[table].then(|| rows.trailing_zeros() as usize)
+    });
+    // Before the expensive part: are there circuits for these tables, and can they be read?
+    circuits.profile.check(&heights)?;
+    let table_circuits = circuits.for_segment(&heights)?;
+    let traced = start.elapsed();
+
+    let stark_proofs = prove_with_traces::<_, RecursionConfig, 2>(
+        &circuits.starks,
+        &config,
+        traces.tables,
+        traces.table_in_use,
+        &mut traces.public_values,
+        &mut timing,
+        Some(abort.clone()),
+    )
+    .map_err(invalid)?;
+    let starks = start.elapsed();
+
+    let table_circuits: [_; NUM_TABLES] =
+        std::array::from_fn(|table| table_circuits[table].as_ref().map(|(circuits, index)| (&**circuits, *index)));
+    let proof = circuits
+        .upper
+        .prove_segment_after_initial_stark(stark_proofs, &table_circuits, Some(abort.clone()))
+        .map_err(invalid)?;
+    tracing::debug!(
+        simulation_s = simulated.as_secs_f32(),
+        traces_s = (traced - simulated).as_secs_f32(),
+        starks_s = (starks - traced).as_secs_f32(),
+        recursion_s = (start.elapsed() - starks).as_secs_f32(),
+        "segment stages"
+    );
+    timing.print();
+    Ok(proof)
+}

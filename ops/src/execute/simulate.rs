@@ -1,0 +1,44 @@
+//! Running a batch without proving it: its segments, and how high their tables are.
+
+use evm_arithmetization::generation::heights::table_heights;
+use evm_arithmetization::{
+    EXTENSION_DEGREE, Field, GenerationInputs, GenerationSegmentData, SegmentDataIterator, TrimmedGenerationInputs,
+};
+
+use super::{Failure, panic_message};
+use crate::profile::Heights;
+
+/// A segment's inputs, as the prover takes them.
+pub type SegmentInputs = (TrimmedGenerationInputs, GenerationSegmentData);
+
+/// Runs a batch from its start and hands over one segment after another, each of at most 2^`max_cpu_len_log` cycles.
+/// Ends after the first failure. The run is the same in every process.
+pub fn segments(
+    inputs: &GenerationInputs,
+    max_cpu_len_log: u8,
+) -> impl Iterator<Item = Result<SegmentInputs, Failure>> + use<> {
+    let mut run = Some(SegmentDataIterator::<Field>::new(inputs, Some(usize::from(max_cpu_len_log))));
+    std::iter::from_fn(move || {
+        let next = run.as_mut()?.next();
+        // Asked again after a failure, the iterator would run the same segment again.
+        if !matches!(next, Some(Ok(_))) {
+            run = None;
+        }
+        Some(next?.map_err(|error| Failure::Invalid(error.to_string())))
+    })
+}
+
+/// The heights of the tables of every segment of a batch. A panic of the simulation is a failure of the batch.
+pub fn heights(inputs: &GenerationInputs, max_cpu_len_log: u8) -> Result<Vec<Heights>, Failure> {
+    let measure = || {
+        segments(inputs, max_cpu_len_log)
+            .map(|segment| {
+                let (inputs, mut data) = segment?;
+                table_heights::<Field, EXTENSION_DEGREE>(&inputs, &mut data)
+                    .map_err(|error| Failure::Invalid(format!("segment {}: {error:#}", data.segment_index())))
+            })
+            .collect()
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(measure))
+        .unwrap_or_else(|panic| Err(Failure::Invalid(format!("the simulation panicked: {}", panic_message(&*panic)))))
+}

@@ -1,0 +1,72 @@
+//! Exit codes: what a script may act on.
+
+use std::process::ExitCode;
+
+/// Done. For `verifier`: the proof is valid.
+pub const OK: u8 = 0;
+/// For `verifier`: the proof is invalid. For `leader`: a block could not be proved (its witness or its execution is
+/// wrong, or a task failed for good).
+pub const FAILED: u8 = 1;
+/// Wrong usage or input: a flag, a file that cannot be read or written, a witness that does not parse. For
+/// `verifier`: the proof could not be checked.
+pub const USAGE: u8 = 2;
+/// The machine cannot do this: not enough memory, no space left.
+pub const RESOURCES: u8 = 3;
+/// Interrupted by Ctrl-C or SIGTERM; finished tasks are kept.
+pub const INTERRUPTED: u8 = 130;
+
+/// An error that knows its exit code; found in an error chain by [`code_of`].
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ExitError {
+    /// One of this module's codes.
+    pub code: u8,
+    /// One sentence.
+    pub message: String,
+}
+
+/// An error that ends the program with [`USAGE`].
+pub fn usage(message: impl Into<String>) -> anyhow::Error {
+    ExitError { code: USAGE, message: message.into() }.into()
+}
+
+/// An error that ends the program with [`RESOURCES`].
+pub fn resources(message: impl Into<String>) -> anyhow::Error {
+    ExitError { code: RESOURCES, message: message.into() }.into()
+}
+
+/// An error that ends the program with [`INTERRUPTED`].
+pub fn interrupted(message: impl Into<String>) -> anyhow::Error {
+    ExitError { code: INTERRUPTED, message: message.into() }.into()
+}
+
+/// The exit code of an error: its own, that of a failed file operation, or [`FAILED`].
+pub fn code_of(error: &anyhow::Error) -> u8 {
+    error
+        .chain()
+        .find_map(|cause| {
+            if let Some(exit) = cause.downcast_ref::<ExitError>() {
+                return Some(exit.code);
+            }
+            if let Some(fs) = cause.downcast_ref::<crate::fs::FsError>() {
+                return Some(match fs.source.kind() {
+                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => RESOURCES,
+                    _ => USAGE,
+                });
+            }
+            let input = cause.is::<crate::witness::WitnessError>() || cause.is::<crate::proof::ProofFileError>();
+            input.then_some(USAGE)
+        })
+        .unwrap_or(FAILED)
+}
+
+/// Logs the error in one line, with its causes, and gives the code to exit with.
+pub fn report(result: anyhow::Result<u8>) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::from(code_of(&error))
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Files, with the path in every error. Nothing else in the workspace writes files.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file operation that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct FsError {
+    /// What was tried: `read`, `write`, `create folder`.
+    pub action: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+fn error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FsError {
+    move |source| FsError { action, path: path.to_owned(), source }
+}
+
+/// Opens a file for reading.
+pub fn open(path: &Path) -> Result<File, FsError> {
+    File::open(path).map_err(error("open", path))
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
+    std::fs::read(path).map_err(error("read", path))
+}
+
+/// Reads a whole file unless it is larger than `limit` bytes.
+pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
+    let size = open(path)?.metadata().map_err(error("read", path))?.len();
+    if size > limit {
+        let source = io::Error::new(io::ErrorKind::FileTooLarge, format!("{size} bytes, and {limit} are allowed"));
+        return Err(FsError { action: "read", path: path.to_owned(), source });
+    }
+    read(path)
+}
+
+/// Creates a folder and those above it.
+pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
+    std::fs::create_dir_all(path).map_err(error("create folder", path))
+}
+
+/// Opens the file that serves as a lock, creating it if need be.
+pub fn lock_file(path: &Path) -> Result<File, FsError> {
+    File::options().create(true).append(true).open(path).map_err(error("open", path))
+}
+
+/// Removes a folder and everything in it.
+pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
+    std::fs::remove_dir_all(path).map_err(error("remove", path))
+}
+
+/// Removes a file.
+pub fn remove(path: &Path) -> Result<(), FsError> {
+    std::fs::remove_file(path).map_err(error("remove", path))
+}
+
+/// Writes a file so that it appears whole or not at all: written beside its place, synced, then renamed.
+pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FsError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_dir_all(folder)?;
+    let mut draft = tempfile::Builder::new().prefix(".draft-").tempfile_in(folder).map_err(error("write", path))?;
+    let mut buffered = io::BufWriter::with_capacity(1 << 20, draft.as_file_mut());
+    write(&mut buffered).and_then(|()| buffered.flush()).map_err(error("write", path))?;
+    drop(buffered);
+    draft.as_file().sync_all().map_err(error("write", path))?;
+    draft.persist(path).map_err(|failed| failed.error).map_err(error("write", path))?;
+    Ok(())
+}
+
+/// Fails unless a file can be created in `folder`, which is created if need be: to be asked before hours of work
+/// whose result goes there.
+pub fn check_writable(folder: &Path) -> Result<(), FsError> {
+    create_dir_all(folder)?;
+    tempfile::Builder::new().prefix(".probe-").tempfile_in(folder).map_err(error("write into", folder))?;
+    Ok(())
+}

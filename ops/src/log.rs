@@ -1,0 +1,90 @@
+//! Logging, set up once for all binaries: to stderr, text or JSON, filtered by `RUST_LOG`.
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::{Args, ValueEnum};
+use indicatif::MultiProgress;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::env;
+
+/// The filter when `RUST_LOG` is not set. The proving crates log every step of their work at `info`.
+const DEFAULT_FILTER: &str = "info,evm_arithmetization=warn,plonky2=warn,starky=warn,trace_decoder=warn,mpt_trie=warn";
+
+/// Shape of the log lines.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One object per line.
+    Json,
+}
+
+/// The flags of logging.
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    /// Shape of the log lines on stderr.
+    #[arg(long, global = true, value_enum, env = env::LOG_FORMAT, default_value = "text")]
+    log_format: Format,
+}
+
+/// Where log lines and progress bars meet: a line printed through it does not tear a bar apart.
+#[derive(Clone, Debug)]
+pub struct Screen {
+    bars: MultiProgress,
+    interactive: bool,
+}
+
+impl Screen {
+    /// Where to add progress bars, on a terminal only.
+    pub fn bars(&self) -> Option<&MultiProgress> {
+        self.interactive.then_some(&self.bars)
+    }
+}
+
+/// Starts logging.
+pub fn init(args: &LogArgs) -> Screen {
+    let interactive = io::stderr().is_terminal() && matches!(args.log_format, Format::Text);
+    let screen = Screen { bars: MultiProgress::new(), interactive };
+    let filter = EnvFilter::try_from_env(env::RUST_LOG).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(interactive)
+        .with_writer(screen.clone());
+    match args.log_format {
+        Format::Text => builder.init(),
+        Format::Json => builder.json().flatten_event(true).init(),
+    }
+    // A panic in a task is caught and reported as that task's failure; its message and place belong into the log.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("panic: {panic}")));
+    screen
+}
+
+impl<'a> MakeWriter<'a> for Screen {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line { screen: self }
+    }
+}
+
+/// Writes one log line.
+#[derive(Debug)]
+pub struct Line<'a> {
+    screen: &'a Screen,
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.screen.bars() {
+            Some(bars) => bars.suspend(|| io::stderr().write(bytes)),
+            None => io::stderr().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

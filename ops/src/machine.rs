@@ -1,0 +1,66 @@
+//! The machine: cores and memory, as far as this process may use them, and what proving takes of them.
+
+use evm_arithmetization::NUM_TABLES;
+
+use crate::profile::{Heights, Profile, Security, TABLES};
+
+/// One gigabyte, 10^9 bytes.
+pub const GB: u64 = 1_000_000_000;
+
+/// Cores and memory at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Cores.
+    pub cores: usize,
+    /// Bytes that can be allocated before something has to go, by the system and by the control group.
+    pub free: u64,
+}
+
+impl Machine {
+    /// Looks.
+    pub fn look() -> Self {
+        let free = match sysinfo::System::new() {
+            Ok(mut system) => {
+                system.refresh_memory();
+                let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+                system.available_memory().min(group)
+            }
+            Err(error) => {
+                tracing::warn!("cannot find out how much memory is free, assuming enough: {error}");
+                u64::MAX
+            }
+        };
+        Self { cores: std::thread::available_parallelism().map_or(1, usize::from), free }
+    }
+}
+
+/// What recursion takes beside the circuits, and the kernel with the interpreter.
+const FIXED: u64 = 1_200_000_000;
+
+/// Bytes that proving a segment with tables of these heights takes beside the circuits: for each row the values,
+/// coefficients and twofold extension of each column with the hashes over them, lookup columns, and once more the
+/// widest table while it is committed to. Within 15 % of what was measured for full segments.
+pub fn segment_bytes(heights: &Heights) -> u64 {
+    let table = |index: usize| {
+        let rows = heights[index].map_or(0, |height| 1u64 << height);
+        let (columns, aux) = TABLES[index].columns;
+        (rows * (32 * columns as u64 + 176 + 16 * aux as u64), 16 * rows * columns as u64)
+    };
+    let kept: u64 = (0..NUM_TABLES).map(|index| table(index).0).sum();
+    let peak = (0..NUM_TABLES).map(|index| table(index).1).max().unwrap_or(0);
+    FIXED + kept + peak
+}
+
+/// Bytes that a full segment of 2^`max_cpu_len_log` cycles takes beside the circuits, by measurement of mainnet
+/// blocks: 5.7, 10 and 18.5 GB at 17, 18 and 19.
+pub fn full_segment_bytes(max_cpu_len_log: u8) -> u64 {
+    FIXED + ((173 * GB / 10) as f64 * (f64::from(max_cpu_len_log) - 19.0).exp2()) as u64
+}
+
+/// Bytes that circuits take in memory: measured for the upper ones, and for each table and size.
+pub fn circuits_bytes(profile: &Profile, tables: usize) -> u64 {
+    match profile.security {
+        Security::Standard => 3_700_000_000 + 200_000_000 * tables as u64,
+        Security::Test => 500_000_000 + 25_000_000 * tables as u64,
+    }
+}
