@@ -168,22 +168,35 @@ pub struct Profile {
 
 /// The names of the profiles and what each is for.
 pub const PROFILES: [(&str, &str); 3] = [
-    ("test", "1 bit of security, the sizes of dev: INSECURE, for tests only"),
-    ("dev", "100 bits, the few sizes that small blocks need: proofs on a laptop"),
+    ("test", "1 bit of security, small blocks: INSECURE, for tests only"),
+    ("dev", "100 bits, the few sizes that the shipped witnesses need: a proof on a laptop"),
     ("mainnet", "100 bits, full sizes: mainnet blocks"),
 ];
 
-/// What the shipped witnesses need, found with `leader --test-only stdio`.
+/// What the shipped witnesses need, found with `leader --test-only stdio`: blocks of one segment per batch.
+const SHIPPED: [Sizes; NUM_TABLES] = [
+    Sizes::new(16, 17),
+    Sizes::new(8, 10),
+    Sizes::new(10, 17),
+    Sizes::new(9, 12),
+    Sizes::new(8, 9),
+    Sizes::new(7, 11),
+    Sizes::new(17, 19),
+    Sizes::new(16, 17),
+    Sizes::new(7, 8),
+];
+
+/// Blocks of a few simple transactions, in segments of at most 2^17 cycles.
 const SMALL: [Sizes; NUM_TABLES] = [
     Sizes::new(16, 17),
-    Sizes::new(8, 15),
+    Sizes::new(8, 14),
     Sizes::new(10, 18),
     Sizes::new(4, 14),
-    Sizes::new(8, 10),
-    Sizes::new(4, 15),
+    Sizes::new(8, 9),
+    Sizes::new(4, 12),
     Sizes::new(17, 20),
     Sizes::new(16, 18),
-    Sizes::new(7, 17),
+    Sizes::new(7, 18),
 ];
 
 /// The widest ranges that the ancestor's own tools used for mainnet blocks.
@@ -204,7 +217,7 @@ impl Profile {
     pub fn named(name: &str) -> Option<Self> {
         let (security, sizes) = match name {
             "test" => (Security::Test, SMALL),
-            "dev" => (Security::Standard, SMALL),
+            "dev" => (Security::Standard, SHIPPED),
             "mainnet" => (Security::Standard, FULL),
             _ => return None,
         };
