@@ -40,9 +40,9 @@ pub fn open(store: &Store, screen: &Screen) -> anyhow::Result<ops::circuits::Cir
     let circuits = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(ops::serve::STACK_BYTES);
         let building = thread.spawn_scoped(scope, || store.open(&listen))?;
-        building.join().map_err(|panic| {
-            anyhow::anyhow!("preparing circuits panicked: {}", ops::execute::panic_message(&*panic))
-        })
+        building
+            .join()
+            .map_err(|panic| anyhow::anyhow!("preparing circuits panicked: {}", ops::execute::panic_message(&*panic)))
     });
     progress.finish();
     Ok(circuits??)
@@ -65,7 +65,12 @@ fn list(dirs: &Dirs, json: bool) -> anyhow::Result<u8> {
             (false, _) => "incomplete",
         };
         let profile = entry.profile.as_deref().unwrap_or("?");
-        writeln!(text, "{profile:<16} {digest:<12} {:>6.2} GB  {state:<18} {}", entry.bytes as f64 / 1e9, entry.path.display())?;
+        writeln!(
+            text,
+            "{profile:<16} {digest:<12} {:>6.2} GB  {state:<18} {}",
+            entry.bytes as f64 / 1e9,
+            entry.path.display()
+        )?;
     }
     output::print(text.as_bytes())?;
     Ok(exit::OK)

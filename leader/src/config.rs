@@ -146,7 +146,9 @@ fn capacity(profile: &Profile, prover: &ProverArgs, machine: Machine) -> anyhow:
             )));
         }
         Some(asked) => asked,
-        None => (10..=largest).rev().find(|size| machine::full_segment_bytes(*size) <= budget).unwrap_or(largest.min(14)),
+        None => {
+            (10..=largest).rev().find(|size| machine::full_segment_bytes(*size) <= budget).unwrap_or(largest.min(14))
+        }
     };
     let wanted = prover.num_workers.map_or(1, |workers| workers.get());
     let needed = machine::full_segment_bytes(size) * wanted as u64;
@@ -163,6 +165,7 @@ fn capacity(profile: &Profile, prover: &ProverArgs, machine: Machine) -> anyhow:
     }
     let fitting = (budget / machine::full_segment_bytes(size)).max(1) as usize;
     // A segment alone keeps some 85 % of two cores busy and few of many: two at least, one for each two cores.
-    let workers = prover.num_workers.map_or_else(|| fitting.min(machine.cores.div_ceil(2).max(2)), |workers| workers.get());
+    let workers =
+        prover.num_workers.map_or_else(|| fitting.min(machine.cores.div_ceil(2).max(2)), |workers| workers.get());
     Ok((size, workers))
 }

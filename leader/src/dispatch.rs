@@ -56,6 +56,7 @@ pub async fn run(
                         }
                         graph.found(&report.id);
                         progress.update(&graph);
+                        tick.reset();
                     }
                     Outcome::Failed { reason } => {
                         queue.cancel(block);

@@ -69,7 +69,12 @@ impl Graph {
             .collect();
         match leaves[..] {
             [only] => {
-                let work = Work::SegmentMerge { batch: number, segments: (0, 0), left: self.child(only, Kind::SegmentMerge), right: None };
+                let work = Work::SegmentMerge {
+                    batch: number,
+                    segments: (0, 0),
+                    left: self.child(only, Kind::SegmentMerge),
+                    right: None,
+                };
                 self.add(plan, scope.segment_merge(number, (0, 0)), work, vec![only])
             }
             _ => self.merge_segments(plan, number, &leaves, 0),
@@ -103,8 +108,11 @@ impl Graph {
         let left = self.merge_batches(plan, left, first);
         let right = self.merge_batches(plan, right, right_first);
         let batches = (first, first + leaves.len() as u32 - 1);
-        let work =
-            Work::BatchMerge { batches, left: self.child(left, Kind::BatchMerge), right: self.child(right, Kind::BatchMerge) };
+        let work = Work::BatchMerge {
+            batches,
+            left: self.child(left, Kind::BatchMerge),
+            right: self.child(right, Kind::BatchMerge),
+        };
         self.add(plan, plan.scope.batch_merge(batches), work, vec![left, right])
     }
 

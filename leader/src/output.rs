@@ -64,7 +64,8 @@ pub fn print_plan(summary: &Summary, json: bool) -> anyhow::Result<()> {
         text.push(b'\n');
         return print(&text);
     }
-    let Summary { block_number, transactions, gas_used, tasks, max_cpu_len_log, batches, missing_circuits, .. } = summary;
+    let Summary { block_number, transactions, gas_used, tasks, max_cpu_len_log, batches, missing_circuits, .. } =
+        summary;
     let segments: usize = batches.iter().map(|batch| batch.segments.len()).sum();
     writeln!(
         text,
@@ -77,7 +78,12 @@ pub fn print_plan(summary: &Summary, json: bool) -> anyhow::Result<()> {
         writeln!(text, "  batch {index}: transactions {first}..{end}, {} segments", batch.segments.len())?;
         for (segment, tables) in batch.segments.iter().enumerate() {
             let tables: Vec<_> = tables.iter().map(|(name, height)| format!("{name} {height}")).collect();
-            writeln!(text, "    segment {segment}: {} ({:.1} GB)", tables.join(", "), batch.memory[segment] as f64 / 1e9)?;
+            writeln!(
+                text,
+                "    segment {segment}: {} ({:.1} GB)",
+                tables.join(", "),
+                batch.memory[segment] as f64 / 1e9
+            )?;
         }
     }
     if let Some(missing) = missing_circuits {

@@ -136,7 +136,8 @@ impl Summary {
         let heights = |heights: &Heights| {
             heights.iter().enumerate().filter_map(|(table, height)| Some((TABLES[table].name, (*height)?))).collect()
         };
-        let missing = plan.batches.iter().flat_map(|batch| &batch.segments).find_map(|heights| profile.check(heights).err());
+        let missing =
+            plan.batches.iter().flat_map(|batch| &batch.segments).find_map(|heights| profile.check(heights).err());
         Self {
             block_number: plan.block.number,
             block_hash: plan.block.hash,

@@ -41,7 +41,12 @@ impl CircuitsProgress {
     pub fn step(&self, step: Step) {
         let Step { number, total, what, elapsed } = step;
         // Time left by the steps so far; the upper circuits take longer than those of tables, so it is a lower bound.
-        tracing::info!(step = format!("{number}/{total}"), time_spent = seconds(elapsed), "Preparing circuits of profile {}: {what}", self.profile);
+        tracing::info!(
+            step = format!("{number}/{total}"),
+            time_spent = seconds(elapsed),
+            "Preparing circuits of profile {}: {what}",
+            self.profile
+        );
         let mut slot = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if slot.is_none() {
             *slot = bar(&self.screen, total as u64, "circuits [{bar:40}] {pos}/{len} {elapsed_precise} {msg}");
@@ -76,7 +81,8 @@ pub struct BlockProgress {
 impl BlockProgress {
     /// For a planned block, worked on by so many workers.
     pub fn new(plan: &BlockPlan, workers: usize, tasks: usize, screen: &Screen) -> Self {
-        let template = format!("block {} [{{bar:40}}] {{pos}}/{{len}} tasks {{elapsed_precise}} {{msg}}", plan.block.number);
+        let template =
+            format!("block {} [{{bar:40}}] {{pos}}/{{len}} tasks {{elapsed_precise}} {{msg}}", plan.block.number);
         Self {
             number: plan.block.number,
             transactions: plan.transactions(),
@@ -145,7 +151,8 @@ impl BlockProgress {
     /// Time left, once at least one task was measured.
     fn eta(&self, graph: &Graph) -> Option<Duration> {
         // What a segment takes, judged by whatever was measured.
-        let unit = self.measured.iter().map(|(kind, (time, count))| time.as_secs_f64() / f64::from(*count) / guess(*kind));
+        let unit =
+            self.measured.iter().map(|(kind, (time, count))| time.as_secs_f64() / f64::from(*count) / guess(*kind));
         let unit = unit.sum::<f64>() / self.measured.len() as f64;
         if !unit.is_finite() {
             return None;
@@ -154,7 +161,10 @@ impl BlockProgress {
             .into_iter()
             .map(|kind| {
                 let (all, done) = graph.count(kind);
-                let each = self.measured.get(&kind).map_or(unit * guess(kind), |(time, count)| time.as_secs_f64() / f64::from(*count));
+                let each = self
+                    .measured
+                    .get(&kind)
+                    .map_or(unit * guess(kind), |(time, count)| time.as_secs_f64() / f64::from(*count));
                 let lanes = if kind == Kind::Block { 1 } else { self.workers.min((all - done).max(1)) };
                 each * (all - done) as f64 / lanes as f64
             })

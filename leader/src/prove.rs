@@ -147,7 +147,15 @@ async fn prove(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
 fn start_workers(shared: &Shared, circuits: &Arc<Circuits>) {
     let Config { workers, max_cpu_len_log, batch_size, machine, .. } = &*shared.config;
     let free_gb = format!("{:.1}", machine.free as f64 / machine::GB as f64);
-    tracing::info!(workers, max_cpu_len_log, batch_size, cores = machine.cores, free_gb, circuits = circuits.digest.short(), "ready to prove");
+    tracing::info!(
+        workers,
+        max_cpu_len_log,
+        batch_size,
+        cores = machine.cores,
+        free_gb,
+        circuits = circuits.digest.short(),
+        "ready to prove"
+    );
     for _ in 0..*workers {
         tokio::spawn(serve::serve(shared.queue.clone(), circuits.clone(), shared.artifacts.clone()));
     }
@@ -176,7 +184,9 @@ async fn start_after(
     }
     let (hash, parent) = (public_values.block_hashes.cur_hash, first.parent_hash());
     if hash != parent {
-        return Err(wrong(format!("it is of block {height} with hash {hash:?}, and the parent of block {number} is {parent:?}")));
+        return Err(wrong(format!(
+            "it is of block {height} with hash {hash:?}, and the parent of block {number} is {parent:?}"
+        )));
     }
     let checkpoint = public_values.extra_block_data.checkpoint_state_trie_root;
     if checkpoint != first.other_data.checkpoint_state_trie_root {
@@ -257,7 +267,12 @@ async fn prove_block(
         bail!("block {number}: the proof states other block metadata or hashes than the witness");
     }
     let gas_used = meta.block_gas_used.low_u64();
-    tracing::info!(total_txs = plan.transactions(), gas_used, time_spent = format!("{}s", progress.elapsed().as_secs()), "Proved block {number}");
+    tracing::info!(
+        total_txs = plan.transactions(),
+        gas_used,
+        time_spent = format!("{}s", progress.elapsed().as_secs()),
+        "Proved block {number}"
+    );
     if !config.keep_intermediate_proofs {
         for intermediate in tasks.iter().filter(|task| **task != id) {
             artifacts.remove_output(intermediate).await?;

@@ -1,7 +1,8 @@
 //! Files, with the path in every error. Nothing else in the workspace writes files.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A file operation that failed.
@@ -64,7 +65,12 @@ pub fn remove(path: &Path) -> Result<(), FsError> {
 pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FsError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_dir_all(folder)?;
-    let mut draft = tempfile::Builder::new().prefix(".draft-").tempfile_in(folder).map_err(error("write", path))?;
+    // The user's umask decides who may read the file, as for any other file; temporary ones are private by default.
+    let mut draft = tempfile::Builder::new()
+        .prefix(".draft-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(error("write", path))?;
     let mut buffered = io::BufWriter::with_capacity(1 << 20, draft.as_file_mut());
     write(&mut buffered).and_then(|()| buffered.flush()).map_err(error("write", path))?;
     drop(buffered);

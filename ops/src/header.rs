@@ -113,7 +113,10 @@ impl Header {
     fn computed_hash(&self) -> H256 {
         let mut rlp = RlpStream::new_list(20);
         rlp.append(&self.parent_hash).append(&self.ommers_hash).append(&self.miner);
-        rlp.append(&self.state_root).append(&self.transactions_root).append(&self.receipts_root).append(&self.logs_bloom);
+        rlp.append(&self.state_root)
+            .append(&self.transactions_root)
+            .append(&self.receipts_root)
+            .append(&self.logs_bloom);
         rlp.append(&self.difficulty).append(&self.number).append(&self.gas_limit).append(&self.gas_used);
         rlp.append(&self.timestamp).append(&self.extra_data).append(&self.mix_hash).append(&self.nonce);
         rlp.append(&self.base_fee_per_gas).append(&self.withdrawals_root);

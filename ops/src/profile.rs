@@ -230,7 +230,12 @@ impl Profile {
             if let &Some(size) = height
                 && !self.sizes[index].contains(size)
             {
-                return Err(SizeError { table: index, size, sizes: self.sizes[index].clone(), profile: self.name.clone() });
+                return Err(SizeError {
+                    table: index,
+                    size,
+                    sizes: self.sizes[index].clone(),
+                    profile: self.name.clone(),
+                });
             }
         }
         Ok(())
@@ -312,14 +317,18 @@ impl ProfileArgs {
             &self.profile
         };
         let mut profile = Profile::named(name).ok_or_else(|| {
-            exit::usage(format!("there is no profile `{name}`; the profiles are {}", PROFILES.map(|(name, _)| name).join(", ")))
+            exit::usage(format!(
+                "there is no profile `{name}`; the profiles are {}",
+                PROFILES.map(|(name, _)| name).join(", ")
+            ))
         })?;
         for (index, sizes) in self.overrides().into_iter().enumerate() {
             let Some(sizes) = sizes else { continue };
             let spec = &TABLES[index];
             if sizes.first() < spec.min_size {
                 return Err(exit::usage(format!(
-                    "--{} {sizes}: this table never has fewer than 2^{} rows", spec.name, spec.min_size
+                    "--{} {sizes}: this table never has fewer than 2^{} rows",
+                    spec.name, spec.min_size
                 )));
             }
             if profile.sizes[index] != *sizes {

@@ -54,7 +54,11 @@ async fn handle(delivery: Delivery, circuits: &Arc<Circuits>, artifacts: &Artifa
 }
 
 /// Whether the output was there already.
-async fn prove_and_store(delivery: &Delivery, circuits: &Arc<Circuits>, artifacts: &Artifacts) -> Result<bool, Failure> {
+async fn prove_and_store(
+    delivery: &Delivery,
+    circuits: &Arc<Circuits>,
+    artifacts: &Artifacts,
+) -> Result<bool, Failure> {
     let task = &delivery.task;
     execute::check(circuits.digest, &circuits.profile.name, task)?;
     if artifacts.output(&task.id).await?.is_some() {
@@ -98,7 +102,12 @@ fn span(task: &Task) -> tracing::Span {
         Work::Segment(segment) => {
             let (first, end) = segment.txs;
             tracing::info_span!(
-                "task", block_number, block_hash, batch = segment.batch, tx_first = first, tx_last = end.saturating_sub(1).max(first),
+                "task",
+                block_number,
+                block_hash,
+                batch = segment.batch,
+                tx_first = first,
+                tx_last = end.saturating_sub(1).max(first),
                 segment = segment.index
             )
         }

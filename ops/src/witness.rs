@@ -211,10 +211,10 @@ pub fn read(
         // The deserializer stops right behind the closing bracket, so the next value can be read by a new one.
         let mut json = serde_json::Deserializer::from_reader(&mut input);
         if let Err(error) = (&mut json).deserialize_any(&mut stream) {
-            return Err(stream.failure.take().unwrap_or_else(|| WitnessError::Parse {
-                position: stream.read + 1,
-                message: error.to_string(),
-            }));
+            return Err(stream
+                .failure
+                .take()
+                .unwrap_or_else(|| WitnessError::Parse { position: stream.read + 1, message: error.to_string() }));
         }
     }
     match stream.read {
@@ -285,7 +285,9 @@ impl<F: FnMut(Witness) -> Result<(), WitnessError>> Stream<'_, F> {
         // A header field that the circuits do not know changes what the block means; elsewhere nodes add what they like.
         for path in unknown {
             if path.starts_with("other_data") {
-                return Err(D::Error::custom(format!("unknown field {path}; is this a block of a later fork than Cancun?")));
+                return Err(D::Error::custom(format!(
+                    "unknown field {path}; is this a block of a later fork than Cancun?"
+                )));
             }
             tracing::debug!(field = path, "ignoring unknown field of the witness");
         }

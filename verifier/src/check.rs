@@ -50,12 +50,10 @@ fn find_verifier(cli: &Cli, proofs: &[AnyProof]) -> anyhow::Result<Verifier> {
         return Verifier::read(path).with_context(|| format!("verifier file {}", path.display()));
     }
     let root = cli.circuits_dir.clone().unwrap_or_else(|| ops::artifacts::cache_dir().join("circuits"));
-    if let Some(AnyProof::Known(proof)) = proofs.first() {
-        let entries = store::list(&root)?;
-        if let Some(entry) = entries.iter().find(|entry| entry.digest == Some(proof.circuits)) {
-            let path = entry.path.join("verifier.bin");
-            return Verifier::read(&path).with_context(|| format!("verifier file {}", path.display()));
-        }
+    if let Some(AnyProof::Known(proof)) = proofs.first()
+        && let Some(path) = store::find_verifier(&root, proof.circuits)
+    {
+        return Verifier::read(&path).with_context(|| format!("verifier file {}", path.display()));
     }
     let store = Store::new(&root, cli.profile.resolve()?);
     if store.digest().is_none() {
@@ -66,7 +64,9 @@ fn find_verifier(cli: &Cli, proofs: &[AnyProof]) -> anyhow::Result<Verifier> {
                 root.display()
             );
         }
-        let said = |step: ops::circuits::build::Step| tracing::info!("preparing circuits {}/{}: {}", step.number, step.total, step.what);
+        let said = |step: ops::circuits::build::Step| {
+            tracing::info!("preparing circuits {}/{}: {}", step.number, step.total, step.what)
+        };
         // Building circuits recurses deeply.
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(ops::serve::STACK_BYTES);

@@ -50,7 +50,9 @@ impl Statement {
             AnyProof::Known(proof) => Some(proof.first_block),
             AnyProof::Bare(_) => None,
         };
-        let PublicValues { trie_roots_before, trie_roots_after, block_metadata, block_hashes, extra_block_data, .. } = proved;
+        let PublicValues {
+            trie_roots_before, trie_roots_after, block_metadata, block_hashes, extra_block_data, ..
+        } = proved;
         Self {
             block_number: block_metadata.block_number.low_u64(),
             first_block,

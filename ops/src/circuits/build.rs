@@ -50,7 +50,12 @@ impl<'a> Steps<'a> {
     /// Announces the next step.
     pub fn next(&mut self, what: impl Into<String>) {
         self.number += 1;
-        (self.listen)(Step { number: self.number, total: self.total, what: what.into(), elapsed: self.start.elapsed() });
+        (self.listen)(Step {
+            number: self.number,
+            total: self.total,
+            what: what.into(),
+            elapsed: self.start.elapsed(),
+        });
     }
 }
 
@@ -62,9 +67,12 @@ pub fn table(starks: &Starks, profile: &Profile, table: usize, size: usize) -> R
 
 /// The upper circuits, from all circuits of tables.
 pub fn upper(
-    by_table: [RecursiveCircuitsForTable<evm_arithmetization::Field, evm_arithmetization::RecursionConfig, 2>; NUM_TABLES],
+    by_table: [RecursiveCircuitsForTable<evm_arithmetization::Field, evm_arithmetization::RecursionConfig, 2>;
+        NUM_TABLES],
     profile: &Profile,
     steps: &mut Steps<'_>,
 ) -> AllRecursiveCircuits {
-    AllRecursiveCircuits::from_tables(by_table, &profile.security.config(), |what| steps.next(format!("upper circuits: {what}")))
+    AllRecursiveCircuits::from_tables(by_table, &profile.security.config(), |what| {
+        steps.next(format!("upper circuits: {what}"))
+    })
 }

@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use evm_arithmetization::{AllRecursiveCircuits, AllStark, EXTENSION_DEGREE, Field, NUM_TABLES, RecursiveCircuitsForTableSize};
+use evm_arithmetization::{
+    AllRecursiveCircuits, AllStark, EXTENSION_DEGREE, Field, NUM_TABLES, RecursiveCircuitsForTableSize,
+};
 
 use crate::digest::Digest;
 use crate::profile::{Heights, Profile};
@@ -64,7 +66,13 @@ impl Circuits {
 
     fn table(&self, table: usize, size: usize) -> Result<Arc<RecursiveCircuitsForTableSize>, StoreError> {
         // A panic elsewhere leaves the map as it was: entries are only added.
-        let slot = self.tables.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry((table, size)).or_default().clone();
+        let slot = self
+            .tables
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .entry((table, size))
+            .or_default()
+            .clone();
         if let Some(circuits) = slot.get() {
             return Ok(circuits.clone());
         }

@@ -31,6 +31,9 @@ use crate::version;
 /// Layout of the store. Goes up with every change of a file's format.
 const FORMAT: u32 = 1;
 
+/// A manifest may not be larger than this; the largest have some ten kilobytes.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+
 type GeneratorSerializer = DefaultGeneratorSerializer<evm_arithmetization::RecursionConfig, 2>;
 
 /// Why circuits cannot be had.
@@ -168,14 +171,23 @@ impl Store {
         }
         let circuits = self.build(listen)?;
         if let Some(manifest) = self.manifest().filter(|manifest| manifest.digest != circuits.digest) {
-            return Err(StoreError::Changed { expected: manifest.digest, found: circuits.digest, path: self.folder.clone() });
+            return Err(StoreError::Changed {
+                expected: manifest.digest,
+                found: circuits.digest,
+                path: self.folder.clone(),
+            });
         }
         self.write_manifest(circuits.digest)?;
         Ok(circuits)
     }
 
     /// The circuits of one table and size, built again if their file is unusable.
-    pub fn table(&self, starks: &Starks, table: usize, size: usize) -> Result<RecursiveCircuitsForTableSize, StoreError> {
+    pub fn table(
+        &self,
+        starks: &Starks,
+        table: usize,
+        size: usize,
+    ) -> Result<RecursiveCircuitsForTableSize, StoreError> {
         match self.read_table(table, size) {
             Ok(circuits) => Ok(circuits),
             Err(reason) => {
@@ -219,7 +231,12 @@ impl Store {
         Ok(Circuits::new(self.profile.clone(), verifier.digest, upper, self.clone()))
     }
 
-    fn build_table(&self, starks: &Starks, table: usize, size: usize) -> Result<RecursiveCircuitsForTableSize, StoreError> {
+    fn build_table(
+        &self,
+        starks: &Starks,
+        table: usize,
+        size: usize,
+    ) -> Result<RecursiveCircuitsForTableSize, StoreError> {
         let circuits = build::table(starks, &self.profile, table, size);
         let what = table_name(table, size);
         let mut bytes = Vec::new();
@@ -239,8 +256,13 @@ impl Store {
 
     fn read_upper(&self) -> Result<AllRecursiveCircuits, SealedError> {
         let sealed = self.read("upper")?;
-        AllRecursiveCircuits::from_bytes(sealed.payload(), true, &DefaultGateSerializer, &GeneratorSerializer::default())
-            .map_err(|_| SealedError::Foreign)
+        AllRecursiveCircuits::from_bytes(
+            sealed.payload(),
+            true,
+            &DefaultGateSerializer,
+            &GeneratorSerializer::default(),
+        )
+        .map_err(|_| SealedError::Foreign)
     }
 
     fn read(&self, what: &str) -> Result<Sealed<FileHeader>, SealedError> {
@@ -265,23 +287,23 @@ impl Store {
 
     fn manifest(&self) -> Option<Manifest> {
         let path = self.folder.join("manifest.json");
-        let manifest = fs::read_limited(&path, 1 << 20).ok().filter(|_| path.exists())?;
-        match serde_json::from_slice::<Manifest>(&manifest) {
-            Ok(manifest) if manifest.inputs == inputs(&self.profile) => Some(manifest),
-            Ok(_) => {
-                tracing::warn!(file = %path.display(), "the manifest is that of other circuits; building again");
-                None
-            }
-            Err(error) => {
-                tracing::warn!(file = %path.display(), "the manifest cannot be read, building again: {error}");
-                None
-            }
+        let rebuilding = |reason: &str| tracing::warn!(file = %path.display(), "preparing circuits again: {reason}");
+        if !path.exists() {
+            return None;
         }
+        match read_manifest(&self.folder) {
+            Some(manifest) if manifest.inputs == inputs(&self.profile) => return Some(manifest),
+            Some(_) => rebuilding("the manifest is that of other circuits"),
+            None => rebuilding("the manifest cannot be read"),
+        }
+        None
     }
 
     fn write_manifest(&self, digest: Digest) -> Result<(), StoreError> {
         let manifest = Manifest { inputs: inputs(&self.profile), digest, files: files(&self.folder) };
-        Ok(fs::write_atomic(&self.folder.join("manifest.json"), |file| Ok(serde_json::to_writer_pretty(file, &manifest)?))?)
+        Ok(fs::write_atomic(&self.folder.join("manifest.json"), |file| {
+            Ok(serde_json::to_writer_pretty(file, &manifest)?)
+        })?)
     }
 }
 
@@ -311,19 +333,34 @@ fn files(folder: &Path) -> Vec<(String, u64)> {
     files
 }
 
+/// The verifier file of the circuits with this digest, if there is a store of them under `root`.
+pub fn find_verifier(root: &Path, digest: Digest) -> Option<PathBuf> {
+    let stores = std::fs::read_dir(root).ok()?.flatten().map(|entry| entry.path());
+    stores
+        .filter(|path| read_manifest(path).is_some_and(|manifest| manifest.digest == digest))
+        .map(|path| path.join("verifier.bin"))
+        .find(|path| path.exists())
+}
+
+/// The manifest in a folder, if it can be read, of whatever version.
+fn read_manifest(folder: &Path) -> Option<Manifest> {
+    let bytes = fs::read_limited(&folder.join("manifest.json"), MAX_MANIFEST_BYTES).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
 /// All stores under `root`, of this version and of others.
 pub fn list(root: &Path) -> Result<Vec<Entry>, FsError> {
     if !root.exists() {
         return Ok(Vec::new());
     }
-    let entries = std::fs::read_dir(root).map_err(|source| FsError { action: "list", path: root.to_owned(), source })?;
+    let entries =
+        std::fs::read_dir(root).map_err(|source| FsError { action: "list", path: root.to_owned(), source })?;
     let mut list: Vec<Entry> = entries
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.join(".lock").exists())
         .map(|path| {
-            let manifest = fs::read_limited(&path.join("manifest.json"), 1 << 20).ok();
-            let manifest: Option<Manifest> = manifest.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            let manifest = read_manifest(&path);
             let profile = manifest.as_ref().map(|manifest| manifest.inputs.profile.clone());
             Entry {
                 current: profile.as_ref().is_some_and(|profile| Store::new(root, profile.clone()).folder == path),

@@ -26,7 +26,10 @@ pub(super) fn segments(
     };
     let right = match right {
         Some((right, right_proof)) => {
-            neighbours("segments", left_proof.public_values.registers_after == right_proof.public_values.registers_before)?;
+            neighbours(
+                "segments",
+                left_proof.public_values.registers_after == right_proof.public_values.registers_before,
+            )?;
             output(right, right_proof, false)
         }
         // A dummy is the left proof once more; the flag tells the circuit to pass the left one on.
@@ -57,7 +60,9 @@ pub(super) fn block(
         let (before, after) = (&previous.public_values, &batches.public_values);
         let number = before.block_metadata.block_number;
         if number + 1 != after.block_metadata.block_number {
-            return Err(Failure::Invalid(format!("the previous proof is of block {number}, which is not the block before")));
+            return Err(Failure::Invalid(format!(
+                "the previous proof is of block {number}, which is not the block before"
+            )));
         }
         neighbours("blocks", before.trie_roots_after.state_root == after.trie_roots_before.state_root)?;
     }

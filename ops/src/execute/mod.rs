@@ -23,7 +23,9 @@ use crate::task::{self, Task, TaskId, Work};
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The circuits are not those of the task: another worker must take it.
-    #[error("the task is for circuits {wanted}, and these are {found} (profile {profile}); prepare the same profile with the same version")]
+    #[error(
+        "the task is for circuits {wanted}, and these are {found} (profile {profile}); prepare the same profile with the same version"
+    )]
     OtherCircuits {
         /// Short digest in the task.
         wanted: String,
@@ -93,7 +95,9 @@ impl Inputs {
                 };
                 Self::Proofs(output(&left.id).await?, right)
             }
-            Work::BatchMerge { left, right, .. } => Self::Proofs(output(&left.id).await?, Some(output(&right.id).await?)),
+            Work::BatchMerge { left, right, .. } => {
+                Self::Proofs(output(&left.id).await?, Some(output(&right.id).await?))
+            }
             Work::Block { batches, previous } => {
                 let previous = match previous {
                     Some(previous) => Some(output(previous).await?),

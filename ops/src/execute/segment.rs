@@ -29,7 +29,8 @@ pub(super) fn prove(
 
     let config = circuits.profile.security.config().stark_config;
     let mut timing = TimingTree::new("segment", log::Level::Trace);
-    let mut traces = generate_traces(&circuits.starks, &segment.0, &config, &mut segment.1, &mut timing).map_err(invalid)?;
+    let mut traces =
+        generate_traces(&circuits.starks, &segment.0, &config, &mut segment.1, &mut timing).map_err(invalid)?;
     drop(segment);
     let heights: Heights = std::array::from_fn(|table: usize| {
         let rows = traces.tables[table].first().map_or(0, |column| column.values.len());

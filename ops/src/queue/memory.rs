@@ -73,7 +73,14 @@ impl Queue {
                     if !state.waiting.is_empty() {
                         self.arrived.notify_one();
                     }
-                    return Some(Delivery { task, deliveries: deliveries + 1, abort, tag, queue: self.clone(), settled: false });
+                    return Some(Delivery {
+                        task,
+                        deliveries: deliveries + 1,
+                        abort,
+                        tag,
+                        queue: self.clone(),
+                        settled: false,
+                    });
                 }
             }
             arrived.await;
