@@ -52,6 +52,8 @@ pub enum Command {
     /// Prepare, list or remove circuits.
     #[command(subcommand)]
     Circuits(CircuitsCommand),
+    /// Remove all finished tasks and batch inputs: nothing can be gone on from any more.
+    CleanArtifacts,
     /// Remove all prepared circuits (same as `circuits clean`).
     #[command(hide = true)]
     Clean,

@@ -150,22 +150,21 @@ fn capacity(profile: &Profile, prover: &ProverArgs, machine: Machine) -> anyhow:
             (10..=largest).rev().find(|size| machine::full_segment_bytes(*size) <= budget).unwrap_or(largest.min(14))
         }
     };
-    let wanted = prover.num_workers.map_or(1, |workers| workers.get());
-    let needed = machine::full_segment_bytes(size) * wanted as u64;
+    let needed = machine::full_segment_bytes(size);
     if needed > budget {
         let circuits = machine::circuits_bytes(profile, TABLES_AT_ONCE.min(profile.table_circuits()));
+        let gb = |bytes: u64| bytes as f64 / GB as f64;
         return Err(exit::resources(format!(
-            "proving {wanted} segments of 2^{size} cycles at once needs {:.1} GB and the circuits of profile {} {:.1} GB, \
-             but {:.1} GB of memory are free; use fewer --num-workers, a smaller --max-cpu-len-log or a smaller --profile",
-            needed as f64 / GB as f64,
+            "proving a segment of 2^{size} cycles needs {:.1} GB and the circuits of profile {} {:.1} GB, but {:.1} GB of \
+             memory are free; use a smaller --max-cpu-len-log or a smaller --profile",
+            gb(needed),
             profile.name,
-            circuits as f64 / GB as f64,
-            machine.free as f64 / GB as f64,
+            gb(circuits),
+            gb(machine.free),
         )));
     }
-    let fitting = (budget / machine::full_segment_bytes(size)).max(1) as usize;
-    // A segment alone keeps some 85 % of two cores busy and few of many: two at least, one for each two cores.
-    let workers =
-        prover.num_workers.map_or_else(|| fitting.min(machine.cores.div_ceil(2).max(2)), |workers| workers.get());
+    // A segment alone keeps some 85 % of two cores busy and few of many: two at least, one for each two cores. Memory
+    // needs no part in this: segments that do not fit together wait for each other.
+    let workers = prover.num_workers.map_or_else(|| machine.cores.div_ceil(2).max(2), |workers| workers.get());
     Ok((size, workers))
 }

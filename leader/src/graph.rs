@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 
+use ops::machine::{self, MB};
 use ops::task::{Child, FORMAT, Kind, SegmentWork, Task, TaskId, Work};
 
-use crate::plan::BlockPlan;
+use crate::plan::{BatchPlan, BlockPlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -53,16 +54,18 @@ impl Graph {
     /// All segments of a batch and their merges; the last of these.
     fn add_batch(&mut self, plan: &BlockPlan, batch: usize) -> usize {
         let BlockPlan { scope, batches, .. } = plan;
-        let txs = &batches[batch].txs;
+        let BatchPlan { txs, segments } = &batches[batch];
         let number = batch as u32;
-        let leaves: Vec<usize> = (0..batches[batch].segments.len() as u32)
-            .map(|index| {
+        let leaves: Vec<usize> = (0..)
+            .zip(segments)
+            .map(|(index, heights)| {
                 let work = SegmentWork {
                     batch: number,
                     inputs: scope.inputs(number),
                     index,
                     max_cpu_len_log: scope.max_cpu_len_log,
                     txs: (txs.start, txs.end),
+                    memory_mb: machine::segment_bytes(heights).div_ceil(MB) as u32,
                 };
                 self.add(plan, scope.segment(number, index), Work::Segment(work), vec![])
             })

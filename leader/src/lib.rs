@@ -46,6 +46,10 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
             result
         }
         Command::Circuits(command) => circuits::run(command, profile, &cli.dirs, screen),
+        Command::CleanArtifacts => {
+            ops::artifacts::clean(&cli.dirs.artifacts())?;
+            Ok(ops::exit::OK)
+        }
         Command::Clean => circuits::clean(&cli.dirs, false),
         Command::Completions { shell } => output::completions(shell),
     }

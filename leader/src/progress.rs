@@ -42,8 +42,8 @@ impl CircuitsProgress {
         let Step { number, total, what, elapsed } = step;
         // Time left by the steps so far; the upper circuits take longer than those of tables, so it is a lower bound.
         tracing::info!(
-            step = format!("{number}/{total}"),
-            time_spent = seconds(elapsed),
+            step = %format!("{number}/{total}"),
+            time_spent = %seconds(elapsed),
             "Preparing circuits of profile {}: {what}",
             self.profile
         );
@@ -135,10 +135,10 @@ impl BlockProgress {
         tracing::info!(
             txs_proved = graph.transactions_proved(),
             total_txs = self.transactions,
-            segments = format!("{segments_done}/{segments}"),
-            tasks = format!("{done}/{}", graph.len()),
-            time_spent = seconds(self.start.elapsed()),
-            eta,
+            segments = %format!("{segments_done}/{segments}"),
+            tasks = %format!("{done}/{}", graph.len()),
+            time_spent = %seconds(self.start.elapsed()),
+            eta = %eta,
             "Proving block {}",
             self.number
         );

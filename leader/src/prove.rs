@@ -15,11 +15,12 @@ use ops::log::Screen;
 use ops::profile::Security;
 use ops::proof::{self, AnyProof, BlockProof};
 use ops::queue::memory::Queue;
+use ops::serve::{self, Worker};
 use ops::task::{BlockId, Scope, TaskId};
 use ops::witness::Witness;
-use ops::{exit, machine, serve};
+use ops::{exit, machine};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Output};
@@ -93,7 +94,7 @@ async fn prove(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
     if profile.security == Security::Test {
         tracing::warn!("profile {} is INSECURE: its proofs have {bits} bit of security", profile.name);
     }
-    let circuits = Arc::new(circuits::open(&Store::new(&config.circuits_dir, profile.clone()), screen)?);
+    let circuits = open_circuits(&config, screen).await?;
     let shared = Shared {
         circuits: circuits.digest,
         verifier: Arc::new(Verifier::new(profile.clone(), circuits.upper.final_verifier_data())?),
@@ -144,6 +145,13 @@ async fn prove(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
     }
 }
 
+/// Circuits ready to prove. Off the async threads: a signal must not wait for minutes of preparation.
+async fn open_circuits(config: &Arc<Config>, screen: &Screen) -> anyhow::Result<Arc<Circuits>> {
+    let (config, screen) = (config.clone(), screen.clone());
+    let open = move || circuits::open(&Store::new(&config.circuits_dir, config.profile.clone()), &screen);
+    Ok(Arc::new(tokio::task::spawn_blocking(open).await.context("preparing circuits ended")??))
+}
+
 fn start_workers(shared: &Shared, circuits: &Arc<Circuits>) {
     let Config { workers, max_cpu_len_log, batch_size, machine, .. } = &*shared.config;
     let free_gb = format!("{:.1}", machine.free as f64 / machine::GB as f64);
@@ -152,12 +160,18 @@ fn start_workers(shared: &Shared, circuits: &Arc<Circuits>) {
         max_cpu_len_log,
         batch_size,
         cores = machine.cores,
-        free_gb,
+        free_gb = %free_gb,
         circuits = circuits.digest.short(),
         "ready to prove"
     );
+    let worker = Worker {
+        queue: shared.queue.clone(),
+        circuits: circuits.clone(),
+        artifacts: shared.artifacts.clone(),
+        memory: Arc::new(Semaphore::new((shared.config.segment_budget() / machine::MB) as usize)),
+    };
     for _ in 0..*workers {
-        tokio::spawn(serve::serve(shared.queue.clone(), circuits.clone(), shared.artifacts.clone()));
+        tokio::spawn(serve::serve(worker.clone()));
     }
 }
 
@@ -270,7 +284,7 @@ async fn prove_block(
     tracing::info!(
         total_txs = plan.transactions(),
         gas_used,
-        time_spent = format!("{}s", progress.elapsed().as_secs()),
+        time_spent = %format!("{}s", progress.elapsed().as_secs()),
         "Proved block {number}"
     );
     if !config.keep_intermediate_proofs {

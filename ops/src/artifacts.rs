@@ -182,6 +182,20 @@ fn inputs_key(digest: &Digest) -> Key {
     Key::from(format!("v{}/inputs/{digest}", crate::task::FORMAT))
 }
 
+/// Removes everything that a local store in this folder holds, of whatever version.
+pub fn clean(folder: &Path) -> Result<(), FsError> {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let version =
+            name.to_str().and_then(|name| name.strip_prefix('v')).and_then(|version| version.parse::<u32>().ok());
+        if version.is_some() {
+            fs::remove_dir_all(&entry.path())?;
+            tracing::info!(folder = %entry.path().display(), "removed");
+        }
+    }
+    Ok(())
+}
+
 /// The default folder of what can be made again: `$XDG_CACHE_HOME/blockproof`, or `~/.cache/blockproof`.
 pub fn cache_dir() -> PathBuf {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

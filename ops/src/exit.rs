@@ -54,6 +54,9 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
                     _ => USAGE,
                 });
             }
+            if let Some(crate::circuits::store::StoreError::Memory { .. }) = cause.downcast_ref() {
+                return Some(RESOURCES);
+            }
             let input = cause.is::<crate::witness::WitnessError>() || cause.is::<crate::proof::ProofFileError>();
             input.then_some(USAGE)
         })

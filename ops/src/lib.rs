@@ -2,9 +2,9 @@
 //!
 //! Read in this order, which is that of dependence: a module uses only those above it.
 //!
-//! - [`env`], [`exit`], [`log`], [`version`], [`machine`], [`fs`], [`digest`], [`sealed`]: the ground.
+//! - [`env`], [`exit`], [`log`], [`version`], [`fs`], [`digest`], [`sealed`]: the ground.
 //! - [`witness`]: what comes in; [`proof`], [`header`]: what goes out, and what it is compared with.
-//! - [`profile`], [`circuits`]: what proving needs besides its input.
+//! - [`profile`], [`machine`], [`circuits`]: what proving needs besides its input.
 //! - [`task`], [`artifacts`], [`queue`]: units of proving, where their inputs and outputs are, how they travel.
 //! - [`execute`]: the only door to proving; [`serve`]: a worker's loop around it.
 
@@ -15,7 +15,6 @@ pub mod version;
 
 pub mod digest;
 pub mod fs;
-pub mod machine;
 pub mod sealed;
 
 pub mod header;
@@ -23,6 +22,7 @@ pub mod proof;
 pub mod witness;
 
 pub mod circuits;
+pub mod machine;
 pub mod profile;
 
 pub mod artifacts;

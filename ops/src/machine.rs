@@ -34,6 +34,9 @@ impl Machine {
     }
 }
 
+/// One megabyte, 10^6 bytes.
+pub const MB: u64 = 1_000_000;
+
 /// What recursion takes beside the circuits, and the kernel with the interpreter.
 const FIXED: u64 = 1_200_000_000;
 
@@ -57,10 +60,21 @@ pub fn full_segment_bytes(max_cpu_len_log: u8) -> u64 {
     FIXED + ((173 * GB / 10) as f64 * (f64::from(max_cpu_len_log) - 19.0).exp2()) as u64
 }
 
-/// Bytes that circuits take in memory: measured for the upper ones, and for each table and size.
-pub fn circuits_bytes(profile: &Profile, tables: usize) -> u64 {
-    match profile.security {
-        Security::Standard => 3_700_000_000 + 200_000_000 * tables as u64,
-        Security::Test => 500_000_000 + 25_000_000 * tables as u64,
+/// Bytes of the upper circuits, and of the circuits of one table and size, in memory as on disk: measured.
+fn circuit_bytes(security: Security) -> (u64, u64) {
+    match security {
+        Security::Standard => (3_700 * MB, 200 * MB),
+        Security::Test => (860 * MB, 25 * MB),
     }
+}
+
+/// Bytes that the upper circuits and those of so many tables take in memory.
+pub fn circuits_bytes(profile: &Profile, tables: usize) -> u64 {
+    let (upper, table) = circuit_bytes(profile.security);
+    upper + table * tables as u64
+}
+
+/// Bytes that building all circuits of a profile takes: all of them, and the upper ones once more to be written.
+pub fn building_bytes(profile: &Profile) -> u64 {
+    circuits_bytes(profile, profile.table_circuits()) + circuits_bytes(profile, 0)
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use evm_arithmetization::ProofWithPublicValues;
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::artifacts::Artifacts;
@@ -20,18 +21,31 @@ pub const STACK_BYTES: usize = 64 << 20;
 /// Rest before a failed task is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// What all workers of a process share.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Where tasks come from.
+    pub queue: Queue,
+    /// The circuits.
+    pub circuits: Arc<Circuits>,
+    /// Where inputs and outputs are.
+    pub artifacts: Artifacts,
+    /// One permit for each megabyte that segments may take together.
+    pub memory: Arc<Semaphore>,
+}
+
 /// Works on tasks, one at a time, until the queue is closed.
-pub async fn serve(queue: Queue, circuits: Arc<Circuits>, artifacts: Artifacts) {
-    while let Some(delivery) = queue.take().await {
+pub async fn serve(worker: Worker) {
+    while let Some(delivery) = worker.queue.take().await {
         let span = span(&delivery.task);
-        handle(delivery, &circuits, &artifacts).instrument(span).await;
+        handle(delivery, &worker).instrument(span).await;
     }
 }
 
-async fn handle(delivery: Delivery, circuits: &Arc<Circuits>, artifacts: &Artifacts) {
+async fn handle(delivery: Delivery, worker: &Worker) {
     let start = Instant::now();
     let kind = delivery.task.work.kind().name();
-    match prove_and_store(&delivery, circuits, artifacts).await {
+    match prove_and_store(&delivery, worker).await {
         Ok(reused) => {
             let time = start.elapsed();
             tracing::info!(seconds = (time.as_secs_f64() * 10.0).round() / 10.0, reused, "proved {kind}");
@@ -54,17 +68,20 @@ async fn handle(delivery: Delivery, circuits: &Arc<Circuits>, artifacts: &Artifa
 }
 
 /// Whether the output was there already.
-async fn prove_and_store(
-    delivery: &Delivery,
-    circuits: &Arc<Circuits>,
-    artifacts: &Artifacts,
-) -> Result<bool, Failure> {
+async fn prove_and_store(delivery: &Delivery, worker: &Worker) -> Result<bool, Failure> {
+    let Worker { circuits, artifacts, memory, .. } = worker;
     let task = &delivery.task;
     execute::check(circuits.digest, &circuits.profile.name, task)?;
     if artifacts.output(&task.id).await?.is_some() {
         return Ok(true);
     }
     let inputs = Inputs::fetch(artifacts, task).await?;
+    // Held while proving: segments that do not fit into memory together run one after another.
+    let megabytes = match &task.work {
+        Work::Segment(segment) => segment.memory_mb,
+        _ => 0,
+    };
+    let _memory = memory.acquire_many(megabytes).await;
     let proof = prove_on_a_thread(delivery, circuits.clone(), inputs).await?;
     if delivery.abort.load(Ordering::Relaxed) {
         return Err(Failure::Aborted);

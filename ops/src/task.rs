@@ -89,6 +89,8 @@ pub struct SegmentWork {
     pub max_cpu_len_log: u8,
     /// First transaction of the batch, and the one after its last.
     pub txs: (u32, u32),
+    /// Megabytes that proving it takes beside the circuits.
+    pub memory_mb: u32,
 }
 
 /// An output that a merge takes: a proof of its own kind of merge, or of the kind below.

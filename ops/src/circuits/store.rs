@@ -24,6 +24,7 @@ use super::verifier::{Verifier, VerifierError};
 use super::{Circuits, Starks};
 use crate::digest::Digest;
 use crate::fs::{self, FsError};
+use crate::machine::{self, Machine};
 use crate::profile::{Profile, TABLES};
 use crate::sealed::{self, Sealed, SealedError};
 use crate::version;
@@ -50,6 +51,22 @@ pub enum StoreError {
     Serialize {
         /// Name of the circuit.
         what: String,
+    },
+    /// Building takes more memory than there is.
+    #[error(
+        "preparing the circuits of profile {profile} needs {:.1} GB of memory, and {:.1} GB are free; prepare them on a \
+         larger machine and copy the folder {}, or use fewer sizes",
+        *needed as f64 / machine::GB as f64, *free as f64 / machine::GB as f64, path.display()
+    )]
+    Memory {
+        /// Name of the profile.
+        profile: String,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+        /// Folder of the store.
+        path: PathBuf,
     },
     /// A rebuilt circuit is not the one that the others were built for.
     #[error("circuits rebuilt from the same sources have digest {found}, and the store at {} says {expected}; remove it with `leader circuits clean`", path.display())]
@@ -198,6 +215,7 @@ impl Store {
     }
 
     fn build(&self, listen: &(dyn Fn(Step) + Sync)) -> Result<Circuits, StoreError> {
+        self.check_memory()?;
         let starks = Starks::default();
         let mut steps = Steps::new(Steps::total_of(&self.profile), listen);
         let mut by_table: [RecursiveCircuitsForTable<_, _, 2>; NUM_TABLES] =
@@ -229,6 +247,19 @@ impl Store {
         self.write("upper", &bytes)?;
         verifier.write(&self.path("verifier"))?;
         Ok(Circuits::new(self.profile.clone(), verifier.digest, upper, self.clone()))
+    }
+
+    /// Refuses what would end in the system killing this process after minutes of work.
+    fn check_memory(&self) -> Result<(), StoreError> {
+        let needed = machine::building_bytes(&self.profile);
+        let free = Machine::look().free;
+        match needed <= free {
+            true => Ok(()),
+            false => {
+                let profile = self.profile.name.clone();
+                Err(StoreError::Memory { profile, needed, free, path: self.folder.clone() })
+            }
+        }
     }
 
     fn build_table(
