@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs all tests.
+#
+#   tools/test.sh            everything with real proofs of the 1-bit `test` profile: some 25 minutes on 2 cores
+#   tools/test.sh --heavy    a 100-bit proof as well, measured against the proving crates driven directly: an hour more
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The proof tests share cores and gigabytes among themselves, so test binaries run one after another, which is what
+# cargo does; in release, since a proof takes too long without optimization.
+cargo test --release --locked --workspace
+cargo test --release --locked --workspace --doc
+[ "${1:-}" != --heavy ] || tools/measure.sh
