@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use ops::{env, log::LogArgs, profile::ProfileArgs, version};
 
+/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
+const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
+
 const EXAMPLES: &str = "\
 Examples:
   leader stdio < witnesses/transfer.json > proof.json       prove a block, the proof on stdout
@@ -22,7 +25,7 @@ Exit codes: 0 proved, 1 a block could not be proved, 2 wrong usage or input, 3 n
 
 /// Proves Ethereum blocks of the Cancun fork.
 #[derive(Debug, Parser)]
-#[command(name = "leader", version = version::short(), long_version = version::long(), propagate_version = true, after_help = EXAMPLES)]
+#[command(name = "leader", version = version::short(COMMIT), long_version = version::long(COMMIT), propagate_version = true, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -135,7 +138,7 @@ pub struct ProverArgs {
     /// Decode and simulate only, and print what proving would take: batches, segments, table sizes.
     #[arg(long, global = true, help_heading = "Proving")]
     pub test_only: bool,
-    /// Save the inputs of a batch that fails, in the folder of --proof-output-dir or here.
+    /// Save the witness of a block that fails, in the folder of --proof-output-dir or here.
     #[arg(long, short = 'i', global = true, help_heading = "Proving")]
     pub save_inputs_on_error: bool,
     /// Write a proof file `b<number>.zkproof` for each block into this folder.

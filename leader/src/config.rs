@@ -36,7 +36,7 @@ pub struct Config {
     pub test_only: bool,
     /// Print the plan as JSON.
     pub json: bool,
-    /// Where inputs of failed batches go, if they are to be saved.
+    /// Where witnesses of failed blocks go, if they are to be saved.
     pub save_inputs_on_error: Option<PathBuf>,
     /// Keep the proofs of segments and merges.
     pub keep_intermediate_proofs: bool,

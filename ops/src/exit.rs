@@ -1,6 +1,12 @@
 //! Exit codes: what a script may act on.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
+
+use crate::circuits::store::StoreError;
+use crate::fs::FsError;
+use crate::proof::ProofFileError;
+use crate::witness::WitnessError;
 
 /// Done. For `verifier`: the proof is valid.
 pub const OK: u8 = 0;
@@ -40,24 +46,25 @@ pub fn interrupted(message: impl Into<String>) -> anyhow::Error {
     ExitError { code: INTERRUPTED, message: message.into() }.into()
 }
 
-/// The exit code of an error: its own, that of a failed file operation, or [`FAILED`].
+/// The exit code of an error: its own, that of the cause that it is known by, or [`FAILED`].
 pub fn code_of(error: &anyhow::Error) -> u8 {
+    let full = |cause: &(dyn std::error::Error + 'static)| {
+        let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+    };
+    if error.chain().any(full) {
+        return RESOURCES;
+    }
     error
         .chain()
         .find_map(|cause| {
             if let Some(exit) = cause.downcast_ref::<ExitError>() {
                 return Some(exit.code);
             }
-            if let Some(fs) = cause.downcast_ref::<crate::fs::FsError>() {
-                return Some(match fs.source.kind() {
-                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => RESOURCES,
-                    _ => USAGE,
-                });
-            }
-            if let Some(crate::circuits::store::StoreError::Memory { .. }) = cause.downcast_ref() {
+            if let Some(StoreError::Memory { .. }) = cause.downcast_ref() {
                 return Some(RESOURCES);
             }
-            let input = cause.is::<crate::witness::WitnessError>() || cause.is::<crate::proof::ProofFileError>();
+            let input = cause.is::<FsError>() || cause.is::<WitnessError>() || cause.is::<ProofFileError>();
             input.then_some(USAGE)
         })
         .unwrap_or(FAILED)

@@ -272,7 +272,7 @@ impl SizeError {
 }
 
 macro_rules! profile_args {
-    ($($field:ident: $index:literal),*) => {
+    ($($field:ident $(or $alias:literal)?: $index:literal),*) => {
         /// The flags that choose a profile.
         #[derive(Args, Clone, Debug, Default)]
         pub struct ProfileArgs {
@@ -287,8 +287,8 @@ macro_rules! profile_args {
 
             $(
                 #[arg(
-                    long, global = true, value_name = "SIZES", env = TABLES[$index].env_key, help_heading = "Circuit sizes",
-                    help = concat!("Logarithms of the rows of the ", stringify!($field), " table, such as 16..21"),
+                    long, $(alias = $alias,)? global = true, value_name = "SIZES", env = TABLES[$index].env_key, help_heading = "Circuit sizes",
+                    help = concat!("Sizes of the ", stringify!($field), " table, as logarithms of its rows, such as 16..21"),
                 )]
                 $field: Option<Sizes>,
             )*
@@ -303,8 +303,8 @@ macro_rules! profile_args {
 }
 
 profile_args!(
-    arithmetic: 0, byte_packing: 1, cpu: 2, keccak: 3, keccak_sponge: 4, logic: 5, memory: 6, memory_before: 7,
-    memory_after: 8
+    arithmetic: 0, byte_packing: 1, cpu: 2, keccak: 3, keccak_sponge: 4, logic: 5, memory: 6, memory_before or "mem-before": 7,
+    memory_after or "mem-after": 8
 );
 
 impl ProfileArgs {

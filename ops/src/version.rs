@@ -9,18 +9,16 @@ pub const CRATES: [(&str, &str); 5] = [
     ("mpt_trie", "0.5.0"),
 ];
 
-/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
-pub const COMMIT: &str = env!("GIT_COMMIT");
-
-/// Short version line: version, commit, patches.
-pub fn short() -> String {
-    format!("{} (commit {COMMIT}, patches {})", env!("CARGO_PKG_VERSION"), patches::digest())
+/// Short version line: version, commit, patches. The commit is given by the binary: were it compiled in here, every
+/// commit would compile everything again.
+pub fn short(commit: &str) -> String {
+    format!("{} (commit {commit}, patches {})", env!("CARGO_PKG_VERSION"), patches::digest())
 }
 
 /// The short line, and the proving crates below it.
-pub fn long() -> String {
+pub fn long(commit: &str) -> String {
     let crates: Vec<String> = CRATES.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    format!("{}\n{}", short(), crates.join("\n"))
+    format!("{}\n{}", short(commit), crates.join("\n"))
 }
 
 #[cfg(test)]

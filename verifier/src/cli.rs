@@ -6,6 +6,9 @@ use clap::{Parser, Subcommand, ValueHint};
 use ethereum_types::H256;
 use ops::{env, log::LogArgs, profile::ProfileArgs, version};
 
+/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
+const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
+
 const EXAMPLES: &str = "\
 Examples:
   verifier -f proofs/b2.zkproof --header header.json   is it valid, and is it of this block?
@@ -16,7 +19,7 @@ Exit codes: 0 valid, 1 invalid, 2 could not check.";
 
 /// Verifies block proofs.
 #[derive(Debug, Parser)]
-#[command(name = "verifier", version = version::short(), long_version = version::long(), after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "verifier", version = version::short(COMMIT), long_version = version::long(COMMIT), after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// What else to do.
     #[command(subcommand)]
