@@ -20,7 +20,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> anyhow::Result<()> {
     let thread = std::thread::Builder::new().stack_size(ops::serve::STACK_BYTES).spawn(run)?;
-    thread.join().map_err(|panic| anyhow::anyhow!(ops::execute::panic_message(&*panic)))?
+    thread.join().map_err(|panic| anyhow::anyhow!(ops::panics::message(&*panic)))?
 }
 
 fn run() -> anyhow::Result<()> {

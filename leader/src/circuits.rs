@@ -42,7 +42,7 @@ pub fn open(store: &Store, screen: &Screen) -> anyhow::Result<ops::circuits::Cir
         let building = thread.spawn_scoped(scope, || store.open(&listen))?;
         building
             .join()
-            .map_err(|panic| anyhow::anyhow!("preparing circuits panicked: {}", ops::execute::panic_message(&*panic)))
+            .map_err(|panic| anyhow::anyhow!("preparing circuits panicked: {}", ops::panics::message(&*panic)))
     });
     progress.finish();
     Ok(circuits??)

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use evm_arithmetization::GenerationInputs;
-use ops::execute::panic_message;
+use ops::panics;
 use ops::witness::Witness;
 use trace_decoder::observer::DummyObserver;
 use trace_decoder::{WireDisposition, entrypoint};
@@ -25,8 +25,8 @@ pub fn decode(witness: Witness, batch_size: u32) -> anyhow::Result<Vec<Batch>> {
         let Witness { block_trace, other_data } = witness;
         entrypoint(block_trace, other_data, batch_size as usize, &mut DummyObserver::new(), WireDisposition::Type1)
     };
-    let batches = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode))
-        .unwrap_or_else(|panic| Err(anyhow::anyhow!("the decoder panicked: {}", panic_message(&*panic))))?;
+    let batches =
+        panics::catch(decode).unwrap_or_else(|panic| Err(anyhow::anyhow!("the decoder panicked: {panic}")))?;
     Ok(batches
         .into_iter()
         .map(|inputs| {

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod progress;
 pub mod prove;
 pub mod source;
+pub mod summary;
 
 use anyhow::Context;
 use ops::log::Screen;

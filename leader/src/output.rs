@@ -12,7 +12,7 @@ use ops::witness::Witness;
 
 use crate::cli::Cli;
 use crate::config::Output;
-use crate::plan::Summary;
+use crate::summary::Summary;
 
 /// The file of a block's proof in a folder, named as the ancestor names it.
 pub fn proof_path(folder: &Path, height: u64) -> PathBuf {

@@ -27,8 +27,9 @@ use crate::config::{Config, Output};
 use crate::decode::{Batch, decode};
 use crate::dispatch::{self, Proved};
 use crate::graph::Graph;
-use crate::plan::{self, BlockPlan, Summary};
+use crate::plan::{self, BlockPlan};
 use crate::progress::BlockProgress;
+use crate::summary::Summary;
 use crate::{circuits, output, source};
 
 /// Runs until done, or until Ctrl-C or SIGTERM.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::circuits::store::StoreError;
 use crate::fs::FsError;
+use crate::profile::ProfileError;
 use crate::proof::ProofFileError;
 use crate::witness::WitnessError;
 
@@ -64,7 +65,10 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
             if let Some(StoreError::Memory { .. }) = cause.downcast_ref() {
                 return Some(RESOURCES);
             }
-            let input = cause.is::<FsError>() || cause.is::<WitnessError>() || cause.is::<ProofFileError>();
+            let input = cause.is::<FsError>()
+                || cause.is::<WitnessError>()
+                || cause.is::<ProofFileError>()
+                || cause.is::<ProfileError>();
             input.then_some(USAGE)
         })
         .unwrap_or(FAILED)

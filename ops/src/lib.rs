@@ -2,28 +2,31 @@
 //!
 //! Read in this order, which is that of dependence: a module uses only those above it.
 //!
-//! - [`env`], [`exit`], [`log`], [`version`], [`fs`], [`digest`], [`sealed`]: the ground.
-//! - [`witness`]: what comes in; [`proof`], [`header`]: what goes out, and what it is compared with.
+//! - [`env`], [`log`], [`version`], [`panics`], [`fs`], [`digest`], [`sealed`]: the ground.
+//! - [`witness`]: what comes in.
 //! - [`profile`], [`machine`], [`circuits`]: what proving needs besides its input.
+//! - [`proof`], [`header`]: what goes out, and what it is compared with.
 //! - [`task`], [`artifacts`], [`queue`]: units of proving, where their inputs and outputs are, how they travel.
 //! - [`execute`]: the only door to proving; [`serve`]: a worker's loop around it.
+//! - [`exit`]: what all of it ends in.
 
 pub mod env;
-pub mod exit;
 pub mod log;
+pub mod panics;
 pub mod version;
 
 pub mod digest;
 pub mod fs;
 pub mod sealed;
 
-pub mod header;
-pub mod proof;
 pub mod witness;
 
 pub mod circuits;
 pub mod machine;
 pub mod profile;
+
+pub mod header;
+pub mod proof;
 
 pub mod artifacts;
 pub mod queue;
@@ -31,3 +34,5 @@ pub mod task;
 
 pub mod execute;
 pub mod serve;
+
+pub mod exit;

@@ -9,7 +9,7 @@ use evm_arithmetization::NUM_TABLES;
 use evm_arithmetization::fixed_recursive_verifier::RecursionConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{env, exit};
+use crate::env;
 
 /// Logarithms of the rows of each table of a segment, `None` where the segment does not use it.
 pub type Heights = [Option<usize>; NUM_TABLES];
@@ -307,29 +307,39 @@ profile_args!(
     memory_after or "mem-after": 8
 );
 
+/// Flags that name no profile.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// There is no profile of this name.
+    #[error("there is no profile `{0}`; the profiles are {names}", names = PROFILES.map(|(name, _)| name).join(", "))]
+    Unknown(String),
+    /// Sizes that the table never has.
+    #[error("--{table} {sizes}: this table never has fewer than 2^{least} rows")]
+    TooSmall {
+        /// Name of the table.
+        table: &'static str,
+        /// Sizes asked for.
+        sizes: Sizes,
+        /// Least size.
+        least: usize,
+    },
+}
+
 impl ProfileArgs {
     /// The profile that the flags ask for.
-    pub fn resolve(&self) -> anyhow::Result<Profile> {
+    pub fn resolve(&self) -> Result<Profile, ProfileError> {
         let name = if self.use_test_config {
             tracing::warn!("--use-test-config means --profile test: 1 bit of security");
             "test"
         } else {
             &self.profile
         };
-        let mut profile = Profile::named(name).ok_or_else(|| {
-            exit::usage(format!(
-                "there is no profile `{name}`; the profiles are {}",
-                PROFILES.map(|(name, _)| name).join(", ")
-            ))
-        })?;
+        let mut profile = Profile::named(name).ok_or_else(|| ProfileError::Unknown(name.to_owned()))?;
         for (index, sizes) in self.overrides().into_iter().enumerate() {
             let Some(sizes) = sizes else { continue };
             let spec = &TABLES[index];
             if sizes.first() < spec.min_size {
-                return Err(exit::usage(format!(
-                    "--{} {sizes}: this table never has fewer than 2^{} rows",
-                    spec.name, spec.min_size
-                )));
+                return Err(ProfileError::TooSmall { table: spec.name, sizes: sizes.clone(), least: spec.min_size });
             }
             if profile.sizes[index] != *sizes {
                 profile.sizes[index] = sizes.clone();

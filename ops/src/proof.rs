@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::digest::Digest;
-use crate::execute::panic_message;
 use crate::fs::{self, FsError};
+use crate::panics;
 use crate::profile::Profile;
 
 /// Format of the objects in a proof file. Goes up with every change.
@@ -244,9 +244,9 @@ pub fn verify_intern(proof: &ProofWithPublicInputs, verifier: &VerifierData) -> 
         check_cyclic_proof_verifier_data(proof, &verifier.verifier_only, &verifier.common)?;
         Ok::<_, anyhow::Error>(PublicValues::from_public_inputs(&proof.public_inputs))
     };
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(verify)) {
+    match panics::catch(verify) {
         Ok(Ok(public_values)) => Ok(public_values),
         Ok(Err(error)) => Err(Rejected::Invalid(format!("{error:#}"))),
-        Err(panic) => Err(Rejected::Invalid(panic_message(&*panic))),
+        Err(panic) => Err(Rejected::Invalid(panic)),
     }
 }

@@ -71,7 +71,7 @@ fn find_verifier(cli: &Cli, proofs: &[AnyProof]) -> anyhow::Result<Verifier> {
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(ops::serve::STACK_BYTES);
             let building = thread.spawn_scoped(scope, || store.open(&said))?;
-            building.join().map_err(|panic| anyhow::anyhow!(ops::execute::panic_message(&*panic)))
+            building.join().map_err(|panic| anyhow::anyhow!(ops::panics::message(&*panic)))
         })??;
     }
     Ok(store.verifier()?)

@@ -16,6 +16,7 @@ use crate::artifacts::{ArtifactError, Artifacts};
 use crate::circuits::Circuits;
 use crate::circuits::store::StoreError;
 use crate::digest::Digest;
+use crate::panics;
 use crate::profile::SizeError;
 use crate::task::{self, Task, TaskId, Work};
 
@@ -117,13 +118,11 @@ pub fn execute(
     abort: &Arc<AtomicBool>,
 ) -> Result<ProofWithPublicValues, Failure> {
     check(circuits.digest, &circuits.profile.name, task)?;
-    // The proving crates panic where they meet what they do not expect.
-    let proved = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| prove(circuits, task, inputs, abort)));
-    match proved {
+    match panics::catch(|| prove(circuits, task, inputs, abort)) {
         // Whatever fails after the signal was given fails because of it.
         Ok(Err(_)) if abort.load(Ordering::Relaxed) => Err(Failure::Aborted),
         Ok(result) => result,
-        Err(panic) => Err(Failure::Panic(panic_message(&*panic))),
+        Err(panic) => Err(Failure::Panic(panic)),
     }
 }
 
@@ -159,10 +158,4 @@ fn prove(
         }
         _ => Err(Failure::Invalid("the inputs are not of the task's kind".to_owned())),
     }
-}
-
-/// The text of a panic.
-pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

@@ -5,7 +5,8 @@ use evm_arithmetization::{
     EXTENSION_DEGREE, Field, GenerationInputs, GenerationSegmentData, SegmentDataIterator, TrimmedGenerationInputs,
 };
 
-use super::{Failure, panic_message};
+use super::Failure;
+use crate::panics;
 use crate::profile::Heights;
 
 /// A segment's inputs, as the prover takes them.
@@ -39,6 +40,5 @@ pub fn heights(inputs: &GenerationInputs, max_cpu_len_log: u8) -> Result<Vec<Hei
             })
             .collect()
     };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(measure))
-        .unwrap_or_else(|panic| Err(Failure::Invalid(format!("the simulation panicked: {}", panic_message(&*panic)))))
+    panics::catch(measure).unwrap_or_else(|panic| Err(Failure::Invalid(format!("the simulation panicked: {panic}"))))
 }
