@@ -9,5 +9,4 @@ cd "$(dirname "$0")/.."
 # The proof tests share cores and gigabytes among themselves, so test binaries run one after another, which is what
 # cargo does; in release, since a proof takes too long without optimization.
 cargo test --release --locked --workspace
-cargo test --release --locked --workspace --doc
 [ "${1:-}" != --heavy ] || tools/measure.sh

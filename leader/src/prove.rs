@@ -15,12 +15,12 @@ use ops::log::Screen;
 use ops::profile::Security;
 use ops::proof::{self, AnyProof, BlockProof};
 use ops::queue::memory::Queue;
-use ops::serve::{self, Worker};
+use ops::serve::{self, Memory, Worker};
 use ops::task::{BlockId, Scope, TaskId};
 use ops::witness::Witness;
 use ops::{exit, machine};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Output};
@@ -169,7 +169,7 @@ fn start_workers(shared: &Shared, circuits: &Arc<Circuits>) {
         queue: shared.queue.clone(),
         circuits: circuits.clone(),
         artifacts: shared.artifacts.clone(),
-        memory: Arc::new(Semaphore::new((shared.config.segment_budget() / machine::MB) as usize)),
+        memory: Arc::new(Memory::new(shared.config.segment_budget())),
     };
     for _ in 0..*workers {
         tokio::spawn(serve::serve(worker.clone()));

@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use evm_arithmetization::ProofWithPublicValues;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 
 use crate::artifacts::Artifacts;
 use crate::circuits::Circuits;
 use crate::execute::{self, Failure, Inputs};
+use crate::machine::MB;
 use crate::queue::Outcome;
 use crate::queue::memory::{Delivery, Queue};
 use crate::task::{Task, Work};
@@ -30,8 +31,29 @@ pub struct Worker {
     pub circuits: Arc<Circuits>,
     /// Where inputs and outputs are.
     pub artifacts: Artifacts,
-    /// One permit for each megabyte that segments may take together.
-    pub memory: Arc<Semaphore>,
+    /// Megabytes that segments may take together.
+    pub memory: Arc<Memory>,
+}
+
+/// Memory for segments, shared by the workers of a process.
+#[derive(Debug)]
+pub struct Memory {
+    megabytes: u32,
+    free: Semaphore,
+}
+
+impl Memory {
+    /// So many bytes.
+    pub fn new(bytes: u64) -> Self {
+        let megabytes = u32::try_from(bytes / MB).unwrap_or(u32::MAX);
+        Self { megabytes, free: Semaphore::new(megabytes as usize) }
+    }
+
+    /// Waits until so much is free. What is more than all there is waits until it is alone.
+    async fn take(&self, megabytes: u32) -> Option<SemaphorePermit<'_>> {
+        // An error would mean that the semaphore was closed, which nobody does.
+        self.free.acquire_many(megabytes.min(self.megabytes)).await.ok()
+    }
 }
 
 /// Works on tasks, one at a time, until the queue is closed.
@@ -81,7 +103,7 @@ async fn prove_and_store(delivery: &Delivery, worker: &Worker) -> Result<bool, F
         Work::Segment(segment) => segment.memory_mb,
         _ => 0,
     };
-    let _memory = memory.acquire_many(megabytes).await;
+    let _memory = memory.take(megabytes).await;
     let proof = prove_on_a_thread(delivery, circuits.clone(), inputs).await?;
     if delivery.abort.load(Ordering::Relaxed) {
         return Err(Failure::Aborted);

@@ -9,7 +9,8 @@ use evm_arithmetization::prover::prove_with_traces;
 use evm_arithmetization::{GenerationInputs, NUM_TABLES, ProofWithPublicValues, RecursionConfig};
 use plonky2::util::timing::TimingTree;
 
-use super::{Failure, simulate};
+use super::Failure;
+use super::simulate::{self, SegmentInputs};
 use crate::circuits::Circuits;
 use crate::profile::Heights;
 use crate::task::SegmentWork;
@@ -22,13 +23,11 @@ pub(super) fn prove(
 ) -> Result<ProofWithPublicValues, Failure> {
     let invalid = |error: anyhow::Error| Failure::Invalid(format!("{error:#}"));
     let start = Instant::now();
-    let mut segment = simulate::segments(inputs, work.max_cpu_len_log)
-        .nth(work.index as usize)
-        .ok_or_else(|| Failure::Invalid(format!("the batch ends before segment {}", work.index)))??;
+    let mut segment = run_up_to(inputs, work)?;
     let simulated = start.elapsed();
 
     let config = circuits.profile.security.config().stark_config;
-    let mut timing = TimingTree::new("segment", log::Level::Trace);
+    let mut timing = TimingTree::default();
     let mut traces =
         generate_traces(&circuits.starks, &segment.0, &config, &mut segment.1, &mut timing).map_err(invalid)?;
     drop(segment);
@@ -68,4 +67,15 @@ pub(super) fn prove(
     );
     timing.print();
     Ok(proof)
+}
+
+/// The inputs of the segment, found by running the batch from its start.
+fn run_up_to(inputs: &GenerationInputs, work: &SegmentWork) -> Result<SegmentInputs, Failure> {
+    for (index, segment) in (0..).zip(simulate::segments(inputs, work.max_cpu_len_log)) {
+        let segment = segment?;
+        if index == work.index {
+            return Ok(segment);
+        }
+    }
+    Err(Failure::Invalid(format!("the batch ends before segment {}", work.index)))
 }
