@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use anyhow::Context;
 use ops::circuits::store::{self, Store};
 use ops::exit;
 use ops::log::Screen;
@@ -21,6 +22,8 @@ pub fn run(command: CircuitsCommand, profile: Profile, dirs: &Dirs, screen: &Scr
         }
         CircuitsCommand::List { json } => list(dirs, json),
         CircuitsCommand::ExportVerifier { file } => {
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            ops::fs::check_writable(folder.unwrap_or(".".as_ref())).context("verifier file")?;
             let store = Store::new(&dirs.circuits(), profile);
             if store.digest().is_none() {
                 open(&store, screen)?;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use anyhow::bail;
 use evm_arithmetization::GenerationInputs;
 use ops::panics;
 use ops::witness::Witness;
@@ -27,6 +28,13 @@ pub fn decode(witness: Witness, batch_size: u32) -> anyhow::Result<Vec<Batch>> {
     };
     let batches =
         panics::catch(decode).unwrap_or_else(|panic| Err(anyhow::anyhow!("the decoder panicked: {panic}")))?;
+    // Only the circuit of the block compares these, when everything else is proved.
+    if let Some(last) = batches.last()
+        && last.gas_used_after != last.block_metadata.block_gas_used
+    {
+        let (header, used) = (last.block_metadata.block_gas_used, last.gas_used_after);
+        bail!("the header says that {header} gas is used, and the transactions use {used}");
+    }
     Ok(batches
         .into_iter()
         .map(|inputs| {

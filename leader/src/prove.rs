@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use evm_arithmetization::ProofWithPublicValues;
+use mpt_trie::partial_trie::PartialTrie;
 use ops::artifacts::Artifacts;
 use ops::circuits::Circuits;
 use ops::circuits::store::Store;
@@ -17,7 +18,7 @@ use ops::proof::{self, AnyProof, BlockProof};
 use ops::queue::memory::Queue;
 use ops::serve::{self, Memory, Worker};
 use ops::task::{BlockId, Scope, TaskId};
-use ops::witness::Witness;
+use ops::witness::{Link, Witness};
 use ops::{exit, machine};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -91,6 +92,9 @@ async fn prove(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
     // A witness or a previous proof that cannot be read is known before minutes of preparation.
     let Some(first) = blocks.recv().await.transpose()? else { return Ok(exit::OK) };
     let previous = config.previous_proof.as_deref().map(read_previous).transpose()?;
+    if previous.is_none() {
+        check_start(&config, first.clone()).await?;
+    }
     let (profile, bits) = (&config.profile, config.profile.security.bits());
     if profile.security == Security::Test {
         tracing::warn!("profile {} is INSECURE: its proofs have {bits} bit of security", profile.name);
@@ -146,6 +150,22 @@ async fn prove(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
     }
 }
 
+/// Whether a chain of proofs can start with this block: from the state of its checkpoint.
+async fn check_start(config: &Config, first: Witness) -> anyhow::Result<()> {
+    let (number, checkpoint) = (first.number(), first.other_data.checkpoint_state_trie_root);
+    let batch_size = config.batch_size;
+    let batches = tokio::task::spawn_blocking(move || decode(first, batch_size)).await.context("decoding ended")?;
+    let batches = batches.with_context(|| format!("block {number} does not decode"))?;
+    let before = batches.first().map(|batch| batch.inputs.tries.state_trie.hash());
+    match before.filter(|before| *before != checkpoint) {
+        None => Ok(()),
+        Some(before) => Err(exit::usage(format!(
+            "block {number} starts from state root {before:?}, and its checkpoint is {checkpoint:?}: it can only be proved \
+             on top of the block before it, see --previous-proof"
+        ))),
+    }
+}
+
 /// Circuits ready to prove. Off the async threads: a signal must not wait for minutes of preparation.
 async fn open_circuits(config: &Arc<Config>, screen: &Screen) -> anyhow::Result<Arc<Circuits>> {
     let (config, screen) = (config.clone(), screen.clone());
@@ -197,16 +217,10 @@ async fn start_after(
     if height + 1 != number {
         return Err(wrong(format!("it is of block {height}, and the first block of the witness is {number}")));
     }
-    let (hash, parent) = (public_values.block_hashes.cur_hash, first.parent_hash());
-    if hash != parent {
-        return Err(wrong(format!(
-            "it is of block {height} with hash {hash:?}, and the parent of block {number} is {parent:?}"
-        )));
-    }
     let checkpoint = public_values.extra_block_data.checkpoint_state_trie_root;
-    if checkpoint != first.other_data.checkpoint_state_trie_root {
-        return Err(wrong(format!("its checkpoint is {checkpoint:?}, and the witness has another one")));
-    }
+    Link::new(&public_values.block_metadata, &public_values.block_hashes, checkpoint)
+        .check_next(first)
+        .map_err(|error| wrong(error.to_string()))?;
     let intern = previous.intern().clone();
     let id = Digest::of("previous proof", &intern);
     shared.artifacts.put_output(&id, &ProofWithPublicValues { public_values, intern }).await?;

@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::circuits::store::StoreError;
-use crate::fs::FsError;
 use crate::profile::ProfileError;
 use crate::proof::ProofFileError;
 use crate::witness::WitnessError;
@@ -49,13 +48,6 @@ pub fn interrupted(message: impl Into<String>) -> anyhow::Error {
 
 /// The exit code of an error: its own, that of the cause that it is known by, or [`FAILED`].
 pub fn code_of(error: &anyhow::Error) -> u8 {
-    let full = |cause: &(dyn std::error::Error + 'static)| {
-        let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
-    };
-    if error.chain().any(full) {
-        return RESOURCES;
-    }
     error
         .chain()
         .find_map(|cause| {
@@ -65,13 +57,22 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
             if let Some(StoreError::Memory { .. }) = cause.downcast_ref() {
                 return Some(RESOURCES);
             }
-            let input = cause.is::<FsError>()
-                || cause.is::<WitnessError>()
-                || cause.is::<ProofFileError>()
-                || cause.is::<ProfileError>();
+            if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+                let full = matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+                return Some(if full { RESOURCES } else { USAGE });
+            }
+            let input = cause.is::<WitnessError>() || cause.is::<ProofFileError>() || cause.is::<ProfileError>();
             input.then_some(USAGE)
         })
         .unwrap_or(FAILED)
+}
+
+/// The error and its causes in one line, each once: some errors of other crates repeat their cause in their own text.
+pub fn text(error: &anyhow::Error) -> String {
+    error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |text, cause| match text.ends_with(&cause) {
+        true => text,
+        false => format!("{text}: {cause}"),
+    })
 }
 
 /// Logs the error in one line, with its causes, and gives the code to exit with.
@@ -79,7 +80,7 @@ pub fn report(result: anyhow::Result<u8>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", text(&error));
             ExitCode::from(code_of(&error))
         }
     }

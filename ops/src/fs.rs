@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", path.display())]
@@ -61,8 +63,21 @@ pub fn remove(path: &Path) -> Result<(), FsError> {
     std::fs::remove_file(path).map_err(error("remove", path))
 }
 
-/// Writes a file so that it appears whole or not at all: written beside its place, synced, then renamed.
+/// Writes a file so that it appears whole or not at all, whatever happens: written beside its place, brought to disk,
+/// then renamed.
 pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FsError> {
+    let draft = draft(path, write)?;
+    draft.as_file().sync_all().map_err(error("write", path))?;
+    persist(draft, path)
+}
+
+/// Like [`write_atomic`], but does not wait for the disk: for gigabytes that can be made again, with a checksum that
+/// tells when the machine has stopped in between.
+pub fn write_cached(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FsError> {
+    persist(draft(path, write)?, path)
+}
+
+fn draft(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<NamedTempFile, FsError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_dir_all(folder)?;
     // The user's umask decides who may read the file, as for any other file; temporary ones are private by default.
@@ -74,9 +89,11 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
     let mut buffered = io::BufWriter::with_capacity(1 << 20, draft.as_file_mut());
     write(&mut buffered).and_then(|()| buffered.flush()).map_err(error("write", path))?;
     drop(buffered);
-    draft.as_file().sync_all().map_err(error("write", path))?;
-    draft.persist(path).map_err(|failed| failed.error).map_err(error("write", path))?;
-    Ok(())
+    Ok(draft)
+}
+
+fn persist(draft: NamedTempFile, path: &Path) -> Result<(), FsError> {
+    draft.persist(path).map(drop).map_err(|failed| error("write", path)(failed.error))
 }
 
 /// Fails unless a file can be created in `folder`, which is created if need be: to be asked before hours of work

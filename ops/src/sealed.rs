@@ -53,9 +53,10 @@ impl<H> Sealed<H> {
     }
 }
 
-/// Writes a sealed file; it appears whole or not at all.
+/// Writes a sealed file; it appears whole or not at all. Should the machine stop before the disk has it, the checksum
+/// tells.
 pub fn write<H: Serialize>(path: &Path, header: &H, payload: &[u8]) -> Result<(), FsError> {
-    fs::write_atomic(path, |file| {
+    fs::write_cached(path, |file| {
         let header = serde_json::to_vec(header)?;
         let mut prefix = MAGIC.to_vec();
         prefix.extend((header.len() as u32).to_le_bytes());

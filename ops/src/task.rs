@@ -16,6 +16,7 @@ pub type TaskId = Digest;
 
 /// The block that a task belongs to, for logs and for cancelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BlockId {
     /// Block number.
     pub number: u64,

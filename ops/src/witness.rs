@@ -9,10 +9,11 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 
-use ethereum_types::H256;
+use ethereum_types::{H256, U256};
+use evm_arithmetization::proof::{BlockHashes, BlockMetadata};
 use serde::de::{self, DeserializeSeed, Deserializer as _, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use trace_decoder::{BlockTrace, BlockTraceTriePreImages, OtherBlockData, SeparateStorageTriesPreImage};
+use trace_decoder::{BlockLevelData, BlockTrace, BlockTraceTriePreImages, OtherBlockData, SeparateStorageTriesPreImage};
 
 use crate::digest::Digest;
 
@@ -108,12 +109,21 @@ impl Witness {
         if meta.block_number.is_zero() {
             return invalid("the genesis block has no execution to prove".to_owned());
         }
-        let (number_field, chain_field) = (meta.block_number, meta.block_chain_id);
-        for (field, value) in
-            [("block_number", number_field), ("block_chain_id", chain_field), ("block_timestamp", meta.block_timestamp)]
-        {
-            if value > u64::MAX.into() {
-                return invalid(format!("other_data.b_data.b_meta.{field} does not fit into 64 bits"));
+        // What the provers' transcript has room for (`evm_arithmetization-0.5.1/src/get_challenges.rs:56`).
+        let fields = [
+            ("block_number", meta.block_number, 32),
+            ("block_timestamp", meta.block_timestamp, 32),
+            ("block_difficulty", meta.block_difficulty, 32),
+            ("block_gaslimit", meta.block_gaslimit, 32),
+            ("block_chain_id", meta.block_chain_id, 32),
+            ("block_gas_used", meta.block_gas_used, 32),
+            ("block_base_fee", meta.block_base_fee, 64),
+            ("block_blob_gas_used", meta.block_blob_gas_used, 64),
+            ("block_excess_blob_gas", meta.block_excess_blob_gas, 64),
+        ];
+        for (field, value, bits) in fields {
+            if value.bits() > bits {
+                return invalid(format!("other_data.b_data.b_meta.{field} does not fit into {bits} bits"));
             }
         }
         if data.b_data.b_hashes.prev_hashes.len() != 256 {
@@ -148,8 +158,8 @@ impl Witness {
 
     /// What the next block must connect to.
     pub fn link(&self) -> Link {
-        let checkpoint = self.other_data.checkpoint_state_trie_root;
-        Link { number: self.number(), hash: self.hash(), checkpoint }
+        let BlockLevelData { b_meta, b_hashes, .. } = &self.other_data.b_data;
+        Link::new(b_meta, b_hashes, self.other_data.checkpoint_state_trie_root)
     }
 
     /// Hash of the parent block.
@@ -159,23 +169,36 @@ impl Witness {
 }
 
 /// A block as seen by the one after it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Link {
     number: u64,
-    hash: H256,
+    timestamp: U256,
+    hashes: BlockHashes,
     checkpoint: H256,
 }
 
 impl Link {
-    /// Whether `next` is the block after this one, to be proved on top of it.
+    /// From what a witness or a proof says of a block.
+    pub fn new(metadata: &BlockMetadata, hashes: &BlockHashes, checkpoint: H256) -> Self {
+        let (number, timestamp) = (metadata.block_number.low_u64(), metadata.block_timestamp);
+        Self { number, timestamp, hashes: hashes.clone(), checkpoint }
+    }
+
+    /// Whether `next` is the block after this one, to be proved on top of it: everything that the block circuit connects
+    /// (`connect_block_hashes` and others in `evm_arithmetization-0.5.1/src/fixed_recursive_verifier.rs`), except the
+    /// state, which only execution tells.
     pub fn check_next(&self, next: &Witness) -> Result<(), WitnessError> {
-        let Self { number, hash, checkpoint } = *self;
-        let parent = next.parent_hash();
+        let Self { number, timestamp, hashes, checkpoint } = self;
+        let (parent, data) = (next.parent_hash(), &next.other_data.b_data);
         let message = if next.number() != number + 1 {
-            format!("it follows block {number} in the witness; the blocks have a gap or are out of order")
-        } else if parent != hash {
-            format!("its parent is {parent:?}, and block {number} of the witness is {hash:?}")
-        } else if next.other_data.checkpoint_state_trie_root != checkpoint {
+            format!("it follows block {number}; the blocks have a gap or are out of order")
+        } else if parent != hashes.cur_hash {
+            format!("its parent is {parent:?}, and the block {number} before it is {:?}", hashes.cur_hash)
+        } else if !hashes.prev_hashes.iter().skip(1).eq(data.b_hashes.prev_hashes.iter().take(255)) {
+            format!("other_data.b_data.b_hashes.prev_hashes are not those of block {number}, moved on by one")
+        } else if data.b_meta.block_timestamp < *timestamp {
+            format!("its timestamp is before that of block {number}")
+        } else if next.other_data.checkpoint_state_trie_root != *checkpoint {
             "other_data.checkpoint_state_trie_root differs from that of the block before".to_owned()
         } else {
             return Ok(());
@@ -278,7 +301,7 @@ impl<F: FnMut(Witness) -> Result<(), WitnessError>> Stream<'_, F> {
             let path = track.path().to_string();
             match path.as_str() {
                 "." => error,
-                path => D::Error::custom(format!("{path}: {error}{}", fork_hint(&error.to_string()))),
+                path => D::Error::custom(format!("{}{path}: {error}", fork_hint(&error.to_string()))),
             }
         })?;
         self.left.set(MAX_BLOCK_BYTES);
@@ -305,7 +328,7 @@ impl<F: FnMut(Witness) -> Result<(), WitnessError>> Stream<'_, F> {
 fn fork_hint(error: &str) -> &'static str {
     let cancun = ["block_blob_gas_used", "block_excess_blob_gas", "parent_beacon_block_root"];
     match cancun.iter().any(|field| error.contains(&format!("missing field `{field}`"))) {
-        true => " (a block of a fork before Cancun?)",
+        true => "a block of a fork before Cancun? ",
         false => "",
     }
 }

@@ -26,7 +26,7 @@ pub fn exit_code(result: anyhow::Result<u8>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            tracing::error!("cannot check: {error:#}");
+            tracing::error!("cannot check: {}", exit::text(&error));
             ExitCode::from(exit::USAGE)
         }
     }

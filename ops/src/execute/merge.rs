@@ -1,7 +1,7 @@
 //! Merging proofs, and proving a block from the merge of its batches.
 
 use evm_arithmetization::fixed_recursive_verifier::ProverOutputData;
-use evm_arithmetization::{AllRecursiveCircuits, ProofWithPublicValues};
+use evm_arithmetization::{AllRecursiveCircuits, ProofWithPublicValues, PublicValues};
 
 use super::Failure;
 use crate::task::Child;
@@ -45,8 +45,9 @@ pub(super) fn batches(
     (left, left_proof): Part<'_>,
     (right, right_proof): Part<'_>,
 ) -> Result<ProofWithPublicValues, Failure> {
-    let (before, after) = (&left_proof.public_values.trie_roots_after, &right_proof.public_values.trie_roots_before);
-    neighbours("batches", before == after)?;
+    let (before, after) = (&left_proof.public_values, &right_proof.public_values);
+    neighbours("batches", before.trie_roots_after == after.trie_roots_before)?;
+    neighbours("batches", before.block_metadata == after.block_metadata)?;
     circuits.prove_batch_aggregation(left.merged, left_proof, right.merged, right_proof).map_err(invalid)
 }
 
@@ -65,6 +66,9 @@ pub(super) fn block(
             )));
         }
         neighbours("blocks", before.trie_roots_after.state_root == after.trie_roots_before.state_root)?;
+        neighbours("blocks", after.block_hashes.prev_hashes.last() == Some(&before.block_hashes.cur_hash))?;
+        let checkpoint = |values: &PublicValues| values.extra_block_data.checkpoint_state_trie_root;
+        neighbours("chains of blocks", checkpoint(before) == checkpoint(after))?;
     }
     circuits.prove_block(previous.map(|previous| &previous.intern), batches).map_err(invalid)
 }

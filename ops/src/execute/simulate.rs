@@ -25,7 +25,8 @@ pub fn segments(
         if !matches!(next, Some(Ok(_))) {
             run = None;
         }
-        Some(next?.map_err(|error| Failure::Invalid(error.to_string())))
+        // The crate writes a backtrace into the text of its error when backtraces are on.
+        Some(next?.map_err(|error| Failure::Invalid(error.to_string().lines().next().unwrap_or_default().to_owned())))
     })
 }
 

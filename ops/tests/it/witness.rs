@@ -1,0 +1,531 @@
+//! Reading witnesses: every form that people pipe in, everything that is refused and what is said of it, links between
+//! blocks, and the digest.
+
+use std::collections::HashSet;
+use std::io::{self, Read};
+
+use ethereum_types::H256;
+use ops::digest::Digest;
+use ops::witness::{self, Witness, WitnessError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::support::{blocks, elsewhere, parse, read, shipped};
+
+/// Hands out one byte at a time.
+struct Trickle<'a>(&'a [u8]);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(&mut buffer[..1])
+    }
+}
+
+/// The block of `transfer.json`: one transaction.
+fn transfer() -> Value {
+    blocks("transfer.json").remove(0)
+}
+
+fn set(block: &mut Value, pointer: &str, value: Value) {
+    *block.pointer_mut(pointer).expect(pointer) = value;
+}
+
+fn remove(block: &mut Value, pointer: &str) {
+    let (object, key) = pointer.rsplit_once('/').expect(pointer);
+    let object = block.pointer_mut(object).and_then(Value::as_object_mut).expect(pointer);
+    object.remove(key).expect(pointer);
+}
+
+fn add(block: &mut Value, pointer: &str, key: &str) {
+    let object = block.pointer_mut(pointer).and_then(Value::as_object_mut).expect(pointer);
+    object.insert(key.to_owned(), json!("0x01"));
+}
+
+fn hash(byte: u8) -> Value {
+    json!(H256::repeat_byte(byte))
+}
+
+const META: &str = "/other_data/b_data/b_meta";
+
+#[test]
+fn every_form_of_input_gives_the_same_blocks() {
+    let [one, two] = [0, 1].map(|index| blocks("chain.json")[index].to_string());
+    let pretty = serde_json::to_string_pretty(&blocks("chain.json")).expect("JSON");
+    let forms = [
+        ("the file", shipped("chain.json")),
+        ("an array", format!("[{one},{two}]")),
+        ("an array, indented", pretty),
+        ("objects in lines", format!("{one}\n{two}\n")),
+        ("objects side by side", format!("{one}{two}")),
+        ("objects far apart", format!(" \r\n\t{one} \n\n\t {two}\n \n")),
+        ("an array, then an object", format!("[{one}]{two}")),
+        ("an object, then an array", format!("{one} [{two}]")),
+        ("arrays", format!("[{one}]\n[{two}]")),
+        ("an empty array between", format!("{one} [] {two}")),
+    ];
+    let digests = |blocks: Vec<Witness>| blocks.iter().map(Witness::digest).collect::<Vec<_>>();
+    let expected: Vec<Digest> = blocks("chain.json").iter().map(|block| parse(block).digest()).collect();
+    for (form, text) in forms {
+        assert_eq!(digests(read(&text).expect(form)), expected, "{form}");
+        let mut trickled = Vec::new();
+        witness::read(Trickle(text.as_bytes()), |block| {
+            trickled.push(block);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{form}, byte by byte: {error}"));
+        assert_eq!(digests(trickled), expected, "{form}, byte by byte");
+    }
+    assert_eq!(read(&one).expect("an object").len(), 1);
+}
+
+#[test]
+fn a_block_is_handed_on_before_the_next_is_read() {
+    let [one, two] = [0, 1].map(|index| blocks("chain.json")[index].to_string());
+    let mut seen = Vec::new();
+    let result = witness::read(format!("{one} {} {two}", &two[..two.len() / 2]).as_bytes(), |block| {
+        seen.push(block.number());
+        Ok(())
+    });
+    assert_eq!(seen, [1]);
+    assert!(matches!(result, Err(WitnessError::Parse { position: 2, .. })), "{result:?}");
+}
+
+#[test]
+fn the_receiver_stops_the_reading() {
+    let mut seen = 0;
+    let result = witness::read(shipped("chain.json").as_bytes(), |_| {
+        seen += 1;
+        Err(WitnessError::Stopped)
+    });
+    assert_eq!(seen, 1);
+    assert!(matches!(result, Err(WitnessError::Stopped)), "{result:?}");
+}
+
+#[test]
+fn nothing_is_said_to_be_empty() {
+    for text in ["", " ", "\n", " \r\n\t ", "[]", "[ ]\n[]"] {
+        let result = read(text);
+        assert!(matches!(result, Err(WitnessError::Empty)), "{text:?}: {result:?}");
+    }
+}
+
+#[test]
+fn what_is_no_witness_is_refused() {
+    let one = transfer().to_string();
+    let cases = [
+        ("null".to_owned(), 1),
+        ("12".to_owned(), 1),
+        ("\"a block\"".to_owned(), 1),
+        ("{}".to_owned(), 1),
+        ("[1]".to_owned(), 1),
+        ("hello".to_owned(), 1),
+        ("\u{0}".to_owned(), 1),
+        (format!("{one} x"), 2),
+        (format!("[{one}] ]"), 2),
+        (format!("[{one},]"), 2),
+        (format!("[{one} {one}]"), 2),
+        (format!("{one} null"), 2),
+    ];
+    for (text, expected) in cases {
+        let name: String = text.chars().rev().take(20).collect();
+        match read(&text) {
+            Err(WitnessError::Parse { position, message }) => {
+                assert_eq!(position, expected, "…{name} (reversed): {message}");
+                assert!(!message.is_empty() && !message.contains('\n'), "…{name} (reversed): {message}");
+            }
+            other => panic!("…{name} (reversed): {other:?}"),
+        }
+    }
+}
+
+/// Wherever the text ends, the error is of the block that is cut, and the blocks before it were handed on.
+#[test]
+fn truncated_json_names_the_block_that_is_cut() {
+    let [one, two] = [0, 1].map(|index| blocks("chain.json")[index].to_string());
+    let text = format!("[{one},{two}]");
+    let ends = (1..text.len()).step_by(997).chain([one.len(), one.len() + 1, one.len() + 2, text.len() - 1]);
+    for end in ends {
+        let mut seen = 0;
+        let result = witness::read(&text.as_bytes()[..end], |_| {
+            seen += 1;
+            Ok(())
+        });
+        assert_eq!(seen, usize::from(end > one.len()) + usize::from(end > one.len() + two.len() + 1), "{end}");
+        match result {
+            Err(WitnessError::Parse { position, .. }) => assert_eq!(position, seen + 1, "{end}"),
+            other => panic!("{end}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_failing_input_is_an_error() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the cable is cut"))
+        }
+    }
+    let one = transfer().to_string();
+    for (before, expected) in [("", 1), (one.as_str(), 2), (&one[..100], 1)] {
+        match witness::read(before.as_bytes().chain(Broken), |_| Ok(())) {
+            Err(WitnessError::Parse { position, message }) => {
+                assert_eq!(position, expected);
+                assert!(message.contains("the cable is cut"), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_endless_input_ends_in_an_error() {
+    let result = witness::read(io::repeat(b' '), |_| Ok(()));
+    assert!(matches!(&result, Err(WitnessError::Parse { message, .. }) if message.contains("larger")), "{result:?}");
+}
+
+/// What is changed in block 2 of a witness, and what the error must name.
+#[test]
+fn errors_name_block_and_field() {
+    type Change = fn(&mut Value);
+    let cases: &[(&str, Change, &[&str])] = &[
+        (
+            "a wrong type",
+            |block| set(block, "/other_data/b_data/b_meta/block_number", json!({})),
+            &["other_data.b_data.b_meta.block_number"],
+        ),
+        (
+            "a wrong type in a transaction",
+            |block| set(block, "/block_trace/txn_info/0/meta/gas_used", json!("many")),
+            &["block_trace.txn_info[0].meta.gas_used"],
+        ),
+        (
+            "a hash that is too short",
+            |block| set(block, "/other_data/b_data/b_hashes/cur_hash", json!("0x12")),
+            &["other_data.b_data.b_hashes.cur_hash"],
+        ),
+        (
+            "no hexadecimal number",
+            |block| set(block, "/block_trace/txn_info/0/meta/byte_code", json!("0xzz")),
+            &["block_trace.txn_info[0].meta.byte_code"],
+        ),
+        ("no trace", |block| remove(block, "/block_trace"), &["missing field `block_trace`"]),
+        ("no other data", |block| remove(block, "/other_data"), &["missing field `other_data`"]),
+        (
+            "no transactions",
+            |block| remove(block, "/block_trace/txn_info"),
+            &["block_trace", "missing field `txn_info`"],
+        ),
+        (
+            "no base fee",
+            |block| remove(block, "/other_data/b_data/b_meta/block_base_fee"),
+            &["other_data.b_data.b_meta", "missing field `block_base_fee`"],
+        ),
+        ("an unknown field of a block", |block| add(block, "", "requests"), &["unknown field `requests`"]),
+        (
+            "an unknown field of the header",
+            |block| add(block, META, "requests_hash"),
+            &["unknown field other_data.b_data.b_meta.requests_hash", "later fork"],
+        ),
+        (
+            "an unknown field of the block's data",
+            |block| add(block, "/other_data/b_data", "requests"),
+            &["unknown field other_data.b_data.requests"],
+        ),
+        (
+            "a header of Shanghai",
+            |block| remove(block, "/other_data/b_data/b_meta/block_blob_gas_used"),
+            &["other_data.b_data.b_meta", "missing field `block_blob_gas_used`", "before Cancun"],
+        ),
+        (
+            "a header without a beacon root",
+            |block| remove(block, "/other_data/b_data/b_meta/parent_beacon_block_root"),
+            &["other_data.b_data.b_meta", "missing field `parent_beacon_block_root`", "before Cancun"],
+        ),
+    ];
+    let good = transfer();
+    for (name, change, expected) in cases {
+        let mut bad = good.clone();
+        change(&mut bad);
+        for text in [format!("[{good},{bad}]"), format!("{good}\n{bad}")] {
+            let error = read(&text).expect_err(name);
+            assert!(matches!(&error, WitnessError::Parse { position: 2, .. }), "{name}: {error:?}");
+            let message = error.to_string();
+            assert!(message.contains("block 2 of the witness"), "{name}: {message}");
+            for part in *expected {
+                assert!(message.contains(part), "{name}: `{part}` is not in: {message}");
+            }
+            assert!(!message.contains('\n'), "{name}: {message}");
+            assert_eq!(message.matches(" at line ").count(), 1, "{name}: {message}");
+        }
+    }
+}
+
+#[test]
+fn unknown_fields_outside_the_header_are_ignored() {
+    let expected = parse(&transfer()).digest();
+    for pointer in ["/block_trace", "/block_trace/txn_info/0", "/block_trace/txn_info/0/meta"] {
+        let mut block = transfer();
+        add(&mut block, pointer, "seen_by_a_node_of_ours");
+        let blocks = read(&block.to_string()).unwrap_or_else(|error| panic!("{pointer}: {error}"));
+        assert_eq!(blocks[0].digest(), expected, "{pointer}");
+    }
+}
+
+/// Chain, timestamp, and the fork that is found: `None` for Cancun and for chains that nobody knows.
+#[test]
+fn forks_are_known_by_chain_and_time() {
+    let cases = [
+        (1, 1_710_338_134, Some("pre-Cancun")),
+        (1, 1_710_338_135, None),
+        (1, 1_746_612_310, None),
+        (1, 1_746_612_311, Some("Prague or later")),
+        (1, 1_438_269_988, Some("pre-Cancun")),
+        (11_155_111, 1_706_655_071, Some("pre-Cancun")),
+        (11_155_111, 1_706_655_072, None),
+        (11_155_111, 1_741_159_775, None),
+        (11_155_111, 1_741_159_776, Some("Prague or later")),
+        (17_000, 1_707_305_663, Some("pre-Cancun")),
+        (17_000, 1_707_305_664, None),
+        (17_000, 1_740_434_111, None),
+        (17_000, 1_740_434_112, Some("Prague or later")),
+        (1337, 0, None),
+        (1337, 4_000_000_000_u64, None),
+    ];
+    for (chain, time, expected) in cases {
+        let mut block = transfer();
+        set(&mut block, &format!("{META}/block_chain_id"), json!(format!("{chain:#x}")));
+        set(&mut block, &format!("{META}/block_timestamp"), json!(format!("{time:#x}")));
+        let result = read(&block.to_string());
+        match (expected, &result) {
+            (None, Ok(_)) => {}
+            (Some(expected), Err(error @ WitnessError::Fork { number: 1, fork, .. })) => {
+                assert_eq!(*fork, expected, "chain {chain} at {time}");
+                let message = error.to_string();
+                assert!(message.contains("block 1 ") && message.contains("Cancun blocks only"), "{message}");
+            }
+            _ => panic!("chain {chain} at {time}: {result:?}"),
+        }
+    }
+}
+
+#[test]
+fn forks_are_known_by_their_marks() {
+    let mut proof_of_work = transfer();
+    set(&mut proof_of_work, &format!("{META}/block_difficulty"), json!("0x1"));
+    let mut set_code = transfer();
+    set(&mut set_code, "/block_trace/txn_info/0/meta/byte_code", json!("0x04f8aa"));
+    let cases = [(proof_of_work, "pre-Merge", "difficulty"), (set_code, "Prague or later", "transaction 0")];
+    for (block, expected, reason) in cases {
+        match read(&block.to_string()) {
+            Err(error @ WitnessError::Fork { number: 1, fork, .. }) => {
+                assert_eq!(fork, expected);
+                assert!(error.to_string().contains(reason), "{error}");
+            }
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+}
+
+/// The block is well-formed and wrong: what is changed, and what the error must name beside the block's number.
+#[test]
+fn blocks_that_cannot_be_proved_are_refused() {
+    let hashes = |count: usize| json!(vec![H256::repeat_byte(7); count]);
+    // The provers' transcript has 32 bits for these, and 64 for the fee and the blobs
+    // (`evm_arithmetization-0.5.1/src/get_challenges.rs`, `observe_block_metadata`).
+    let beyond_32 = json!("0x100000000");
+    let beyond_64 = json!("0x10000000000000000");
+    let header = |field: &str| format!("{META}/{field}");
+    let cases = [
+        (header("block_number"), json!("0x0"), "genesis"),
+        (header("block_number"), beyond_64.clone(), "block_number"),
+        (header("block_number"), beyond_32.clone(), "block_number"),
+        (header("block_chain_id"), beyond_64.clone(), "block_chain_id"),
+        (header("block_chain_id"), beyond_32.clone(), "block_chain_id"),
+        (header("block_timestamp"), beyond_64.clone(), "block_timestamp"),
+        (header("block_timestamp"), beyond_32.clone(), "block_timestamp"),
+        (header("block_gaslimit"), beyond_32.clone(), "block_gaslimit"),
+        (header("block_gas_used"), beyond_32, "block_gas_used"),
+        (header("block_base_fee"), beyond_64.clone(), "block_base_fee"),
+        (header("block_blob_gas_used"), beyond_64.clone(), "block_blob_gas_used"),
+        (header("block_excess_blob_gas"), beyond_64, "block_excess_blob_gas"),
+        ("/other_data/b_data/b_hashes/prev_hashes".to_owned(), hashes(0), "prev_hashes has 0 hashes instead of 256"),
+        ("/other_data/b_data/b_hashes/prev_hashes".to_owned(), hashes(255), "prev_hashes has 255 hashes"),
+        ("/other_data/b_data/b_hashes/prev_hashes".to_owned(), hashes(257), "prev_hashes has 257 hashes"),
+        ("/other_data/burn_addr".to_owned(), json!("0x00000000000000000000000000000000000000aa"), "burn_addr"),
+        ("/other_data/ger_data".to_owned(), json!([hash(1), hash(2)]), "ger_data"),
+    ];
+    let mut accepted = Vec::new();
+    for (pointer, value, expected) in cases {
+        let mut block = transfer();
+        set(&mut block, &pointer, value.clone());
+        match read(&block.to_string()) {
+            Err(error @ WitnessError::Invalid { .. }) => {
+                let message = error.to_string();
+                assert!(message.starts_with("block ") && message.contains(expected), "{pointer}: {message}");
+            }
+            Ok(_) => accepted.push(format!("{pointer} = {}", value.to_string().chars().take(30).collect::<String>())),
+            other => panic!("{pointer}: {other:?}"),
+        }
+    }
+    assert!(accepted.is_empty(), "accepted: {accepted:#?}");
+}
+
+/// The second block of a chain, changed: what is said of it.
+#[test]
+fn a_block_must_follow_the_one_before() {
+    let chain = blocks("chain.json");
+    let [one, two] = [0, 1].map(|index| parse(&chain[index]));
+    one.link().check_next(&two).expect("the chain as it is");
+
+    let mut gap = chain[1].clone();
+    set(&mut gap, &format!("{META}/block_number"), json!("0x3"));
+    let mut other_parent = chain[1].clone();
+    set(&mut other_parent, "/other_data/b_data/b_hashes/prev_hashes/255", hash(9));
+    // The block circuit compares these, too (`evm_arithmetization-0.5.1/src/fixed_recursive_verifier.rs`,
+    // `connect_block_hashes`, `check_block_timestamp`), when everything else is proved.
+    let mut other_ancestor = chain[1].clone();
+    set(&mut other_ancestor, "/other_data/b_data/b_hashes/prev_hashes/100", hash(9));
+    let mut earlier = chain[1].clone();
+    set(&mut earlier, &format!("{META}/block_timestamp"), json!("0x66851e0b"));
+    let mut other_checkpoint = chain[1].clone();
+    set(&mut other_checkpoint, "/other_data/checkpoint_state_trie_root", hash(9));
+    let cases = [
+        ("a gap", &one, parse(&gap), "block 3: it follows block 1"),
+        ("the order turned round", &two, one.clone(), "block 1: it follows block 2"),
+        ("a block twice", &one, one.clone(), "block 1: it follows block 1"),
+        ("another parent", &one, parse(&other_parent), "block 2: its parent is 0x0909"),
+        ("another checkpoint", &one, parse(&other_checkpoint), "block 2: other_data.checkpoint_state_trie_root"),
+        ("another ancestor", &one, parse(&other_ancestor), "block 2: "),
+        ("an earlier time", &one, parse(&earlier), "block 2: "),
+    ];
+    let mut accepted = Vec::new();
+    for (name, before, next, expected) in cases {
+        let Err(error) = before.link().check_next(&next) else {
+            accepted.push(name);
+            continue;
+        };
+        assert!(matches!(error, WitnessError::Invalid { .. }), "{name}: {error:?}");
+        assert!(error.to_string().starts_with(expected), "{name}: {error}");
+    }
+    assert!(accepted.is_empty(), "accepted: {accepted:?}");
+}
+
+#[test]
+fn accessors_say_what_the_block_says() {
+    let chain = read(&shipped("chain.json")).expect("the chain");
+    assert_eq!(chain.iter().map(|block| (block.number(), block.transactions())).collect::<Vec<_>>(), [(1, 1), (2, 0)]);
+    assert_eq!(chain[1].parent_hash(), chain[0].hash());
+}
+
+/// Formatting, order of fields and the road through another program change nothing.
+#[test]
+fn the_digest_is_of_the_content() {
+    let texts = [Some(shipped("chain.json")), Some(shipped("transfer.json")), elsewhere("witness_b3_b6.json")];
+    for text in texts.into_iter().flatten() {
+        let blocks: Vec<Value> = serde_json::from_str(&text).expect("JSON");
+        let expected: Vec<Digest> = read(&text).expect("a witness").iter().map(Witness::digest).collect();
+        for (index, block) in blocks.iter().enumerate() {
+            let again = [
+                block.to_string(),
+                serde_json::to_string_pretty(block).expect("JSON"),
+                reversed(block),
+                serde_json::to_string(&parse(block)).expect("JSON"),
+            ];
+            for text in again {
+                assert_eq!(read(&text).expect("a block")[0].digest(), expected[index]);
+            }
+        }
+        let distinct: HashSet<_> = expected.iter().collect();
+        assert_eq!(distinct.len(), expected.len());
+    }
+}
+
+/// JSON text with the fields of every object in reverse order.
+fn reversed(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields: Vec<_> =
+                fields.iter().rev().map(|(key, value)| format!("{}: {}", json!(key), reversed(value))).collect();
+            format!("{{ {} }}", fields.join(" , "))
+        }
+        Value::Array(values) => format!("[ {} ]", values.iter().map(reversed).collect::<Vec<_>>().join(" ,\n")),
+        leaf => leaf.to_string(),
+    }
+}
+
+/// Storage tries are a hash map, whose order differs from one to the next even in one process.
+#[test]
+fn the_digest_does_not_depend_on_the_order_of_storage_tries() {
+    let mut block = blocks("chain.json").remove(1);
+    let storage = block.pointer_mut("/block_trace/trie_pre_images/separate/storage/multiple_tries").expect("tries");
+    let trie = storage.as_object().and_then(|tries| tries.values().next()).expect("a trie").clone();
+    for account in 0..20 {
+        storage[format!("{:?}", H256::repeat_byte(account))] = trie.clone();
+    }
+    let text = block.to_string();
+    let witnesses: Vec<Witness> = (0..10).map(|_| read(&text).expect("a block").remove(0)).collect();
+    let orders: HashSet<String> = witnesses.iter().map(|block| serde_json::to_string(block).expect("JSON")).collect();
+    assert!(orders.len() > 1, "twenty tries ten times in one order");
+    let digests: HashSet<Digest> = witnesses.iter().map(Witness::digest).collect();
+    assert_eq!(digests.len(), 1);
+}
+
+/// Every leaf of the JSON is changed, one after the other: each changed block has a digest of its own.
+#[test]
+fn the_digest_is_of_every_field() {
+    let combined = elsewhere("witness_b3_b6.json").map(|text| {
+        let mut blocks: Vec<Value> = serde_json::from_str(&text).expect("JSON");
+        blocks.remove(1)
+    });
+    for block in [Some(transfer()), combined].into_iter().flatten() {
+        let mut seen = HashSet::from([parse(&block).digest()]);
+        let mut pointers = Vec::new();
+        leaves(&block, String::new(), &mut pointers);
+        let mut unparsed = Vec::new();
+        for pointer in &pointers {
+            let mut changed = block.clone();
+            let leaf = changed.pointer_mut(pointer).expect(pointer);
+            if !change(leaf) {
+                continue;
+            }
+            match Witness::deserialize(&changed) {
+                Ok(witness) => assert!(seen.insert(witness.digest()), "{pointer} has no part in the digest"),
+                Err(_) => unparsed.push(pointer),
+            }
+        }
+        // Names of variants, and the packed paths of tries, cannot be changed into other ones so simply.
+        unparsed.retain(|pointer| !pointer.contains("/trie_pre_images/separate/"));
+        assert!(unparsed.is_empty(), "changed into nonsense: {unparsed:?}");
+        assert!(seen.len() > 280, "only {} leaves were changed", seen.len());
+    }
+}
+
+fn leaves(value: &Value, pointer: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(key, value)| leaves(value, format!("{pointer}/{key}"), found))
+        }
+        Value::Array(values) => {
+            values.iter().enumerate().for_each(|(index, value)| leaves(value, format!("{pointer}/{index}"), found));
+        }
+        _ => found.push(pointer),
+    }
+}
+
+/// Whether there was something to change.
+fn change(leaf: &mut Value) -> bool {
+    *leaf = match leaf {
+        // Bytes of code and values stay bytes.
+        Value::Number(number) => json!(number.as_u64().expect("a natural number") ^ 1),
+        Value::String(text) => match text.pop() {
+            Some('x') | None => json!("0x01"),
+            Some(last) => {
+                text.push(if last == '1' { '2' } else { '1' });
+                json!(text)
+            }
+        },
+        _ => return false,
+    };
+    true
+}
