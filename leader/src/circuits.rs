@@ -25,7 +25,8 @@ pub fn run(command: CircuitsCommand, profile: Profile, dirs: &Dirs, screen: &Scr
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
             ops::fs::check_writable(folder.unwrap_or(".".as_ref())).context("verifier file")?;
             let store = Store::new(&dirs.circuits(), profile);
-            if store.digest().is_none() {
+            if store.digest().is_none() || store.verifier().is_err() {
+                // Writes it anew, too, when it is there and damaged.
                 open(&store, screen)?;
             }
             store.verifier()?.write(&file)?;

@@ -118,7 +118,7 @@ impl Config {
 
     /// Bytes that may be used for segments beside the circuits.
     pub fn segment_budget(&self) -> u64 {
-        segment_budget(&self.profile, self.machine)
+        segment_budget(&self.profile, self.machine.free)
     }
 }
 
@@ -128,14 +128,17 @@ fn largest_segment(profile: &Profile) -> u8 {
     (profile.sizes[CPU].last() as u8).min(MAX_USEFUL_CPU_LEN_LOG)
 }
 
-fn segment_budget(profile: &Profile, machine: Machine) -> u64 {
+/// Bytes for segments, of so many bytes of memory.
+fn segment_budget(profile: &Profile, memory: u64) -> u64 {
     let circuits = machine::circuits_bytes(profile, TABLES_AT_ONCE.min(profile.table_circuits()));
-    ((machine.free as f64 * HEADROOM) as u64).saturating_sub(circuits)
+    ((memory as f64 * HEADROOM) as u64).saturating_sub(circuits)
 }
 
 /// Segment size and number of workers that fit into the machine's memory and use its cores.
 fn capacity(profile: &Profile, prover: &ProverArgs, machine: Machine) -> anyhow::Result<(u8, usize)> {
-    let budget = segment_budget(profile, machine);
+    let budget = segment_budget(profile, machine.free);
+    // By all the memory, not by what happens to be free: the same command must name the same tasks when it goes on.
+    let planned = segment_budget(profile, machine.total);
     let largest = largest_segment(profile);
     let size = match prover.max_cpu_len_log {
         Some(asked) if usize::from(asked) > profile.sizes[CPU].last() => {
@@ -147,7 +150,7 @@ fn capacity(profile: &Profile, prover: &ProverArgs, machine: Machine) -> anyhow:
         }
         Some(asked) => asked,
         None => {
-            (10..=largest).rev().find(|size| machine::full_segment_bytes(*size) <= budget).unwrap_or(largest.min(14))
+            (10..=largest).rev().find(|size| machine::full_segment_bytes(*size) <= planned).unwrap_or(largest.min(14))
         }
     };
     let needed = machine::full_segment_bytes(size);

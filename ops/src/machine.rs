@@ -14,23 +14,26 @@ pub struct Machine {
     pub cores: usize,
     /// Bytes that can be allocated before something has to go, by the system and by the control group.
     pub free: u64,
+    /// Bytes that there are in all, by the system and by the control group.
+    pub total: u64,
 }
 
 impl Machine {
     /// Looks.
     pub fn look() -> Self {
-        let free = match sysinfo::System::new() {
+        let (free, total) = match sysinfo::System::new() {
             Ok(mut system) => {
                 system.refresh_memory();
-                let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-                system.available_memory().min(group)
+                let (free, total) = (system.available_memory(), system.total_memory());
+                let group = system.cgroup_limits();
+                group.map_or((free, total), |group| (free.min(group.free_memory), total.min(group.total_memory)))
             }
             Err(error) => {
-                tracing::warn!("cannot find out how much memory is free, assuming enough: {error}");
-                u64::MAX
+                tracing::warn!("cannot find out how much memory there is, assuming enough: {error}");
+                (u64::MAX, u64::MAX)
             }
         };
-        Self { cores: std::thread::available_parallelism().map_or(1, usize::from), free }
+        Self { cores: std::thread::available_parallelism().map_or(1, usize::from), free, total }
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use evm_arithmetization::proof::PublicValues;
 use evm_arithmetization::{Field, ProofWithPublicInputs, ProofWithPublicValues, VerifierData};
+use plonky2::field::types::Field64;
 use plonky2::recursion::cyclic_recursion::check_cyclic_proof_verifier_data;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -198,6 +199,14 @@ pub enum Rejected {
     /// The proof system says no.
     #[error("the proof does not verify: {0}")]
     Invalid(String),
+    /// The file says a range of blocks that is none.
+    #[error("the file says blocks {first} to {last}, which is no range")]
+    Range {
+        /// First block in the file.
+        first: u64,
+        /// Last block in the file.
+        last: u64,
+    },
     /// What the file says of the proof is not what the proof says.
     #[error("the file says block {said}, and the proof is of block {proved}")]
     Height {
@@ -228,6 +237,11 @@ pub fn verify(
             return Err(Rejected::OtherProfile { found: proof.profile.clone(), expected: profile.name.clone() });
         }
     }
+    if let AnyProof::Known(proof) = proof
+        && proof.first_block > proof.b_height
+    {
+        return Err(Rejected::Range { first: proof.first_block, last: proof.b_height });
+    }
     let public_values = verify_intern(proof.intern(), verifier)?;
     let proved = public_values.block_metadata.block_number.low_u64();
     match proof.height() == proved {
@@ -238,6 +252,10 @@ pub fn verify(
 
 /// Verifies the proof itself: the block circuit accepted it, and every block proof inside it was by that same circuit.
 pub fn verify_intern(proof: &ProofWithPublicInputs, verifier: &VerifierData) -> Result<PublicValues<Field>, Rejected> {
+    // A number of the field has one form here: with another, a file could be changed and state the same.
+    if proof.public_inputs.iter().any(|input| input.0 >= Field::ORDER) {
+        return Err(Rejected::Invalid("a public input is not a canonical number of the field".to_owned()));
+    }
     // A proof of the wrong shape can make the verifier panic.
     let verify = || {
         verifier.verify(proof.clone())?;

@@ -13,7 +13,9 @@ use ethereum_types::{H256, U256};
 use evm_arithmetization::proof::{BlockHashes, BlockMetadata};
 use serde::de::{self, DeserializeSeed, Deserializer as _, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use trace_decoder::{BlockLevelData, BlockTrace, BlockTraceTriePreImages, OtherBlockData, SeparateStorageTriesPreImage};
+use trace_decoder::{
+    BlockLevelData, BlockTrace, BlockTraceTriePreImages, OtherBlockData, SeparateStorageTriesPreImage,
+};
 
 use crate::digest::Digest;
 

@@ -167,9 +167,8 @@ fn a_previous_proof_of_another_block_profile_or_circuits_is_refused() {
 fn blocks_out_of_order_are_refused_and_no_proof_is_written() {
     let (artifacts, output) = (CHAIN.copy_of_artifacts(), scratch());
     let [first, second] = &CHAIN.blocks;
-    let follows = |next: &Witness, last: &Witness| {
-        format!("block {}: it follows block {}", next.number(), last.number())
-    };
+    let follows =
+        |next: &Witness, last: &Witness| format!("block {}: it follows block {}", next.number(), last.number());
     let cases = [
         ("repeated.json", [first, first], follows(first, first)),
         // Either is true: the blocks are out of order, and the first of them does not begin at its checkpoint.

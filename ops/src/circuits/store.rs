@@ -174,28 +174,48 @@ impl Store {
             tracing::info!(folder = %self.folder.display(), "waiting for another process that prepares these circuits");
             lock.lock().map_err(|source| FsError { action: "lock", path: lock_path, source })?;
         }
-        if let Some(manifest) = self.manifest() {
+        let expected = self.manifest().map(|manifest| manifest.digest);
+        if let Some(expected) = expected {
             let mut steps = Steps::new(1, listen);
             steps.next("reading the upper circuits");
-            match (self.read_upper(), self.verifier()) {
-                (Ok(upper), Ok(verifier)) if verifier.digest == manifest.digest => {
-                    return Ok(Circuits::new(self.profile.clone(), manifest.digest, upper, self.clone()));
+            match self.read_upper() {
+                Ok(upper) => {
+                    let circuits = self.with_verifier(upper)?;
+                    if circuits.digest == expected {
+                        return Ok(circuits);
+                    }
+                    tracing::warn!("building circuits again: the upper ones are not those of the manifest");
                 }
-                (Err(reason), _) => self.warn_rebuilding("upper", &reason),
-                (_, Err(reason)) => tracing::warn!("rebuilding the verifier file: {reason}"),
-                _ => tracing::warn!("rebuilding the upper circuits: the verifier file belongs to other circuits"),
+                Err(reason) => self.warn_rebuilding("upper", &reason),
             }
         }
         let circuits = self.build(listen)?;
-        if let Some(manifest) = self.manifest().filter(|manifest| manifest.digest != circuits.digest) {
-            return Err(StoreError::Changed {
-                expected: manifest.digest,
-                found: circuits.digest,
-                path: self.folder.clone(),
-            });
+        if let Some(expected) = expected.filter(|expected| *expected != circuits.digest) {
+            return Err(StoreError::Changed { expected, found: circuits.digest, path: self.folder.clone() });
         }
         self.write_manifest(circuits.digest)?;
         Ok(circuits)
+    }
+
+    /// Circuits from their upper ones; writes the verifier file unless it is there and theirs.
+    fn with_verifier(&self, upper: AllRecursiveCircuits) -> Result<Circuits, StoreError> {
+        let verifier = Verifier::new(self.profile.clone(), upper.final_verifier_data())?;
+        let there = match self.verifier() {
+            Ok(there) if there.digest == verifier.digest => true,
+            Err(StoreError::Verifier(VerifierError::Sealed(SealedError::Absent))) => false,
+            Ok(_) => {
+                tracing::warn!("writing the verifier file again: it was that of other circuits");
+                false
+            }
+            Err(reason) => {
+                tracing::warn!("writing the verifier file again: {reason}");
+                false
+            }
+        };
+        if !there {
+            verifier.write(&self.path("verifier"))?;
+        }
+        Ok(Circuits::new(self.profile.clone(), verifier.digest, upper, self.clone()))
     }
 
     /// The circuits of one table and size, built again if their file is unusable.
@@ -240,13 +260,11 @@ impl Store {
         for table in &mut upper.by_table {
             table.by_stark_size.clear();
         }
-        let verifier = Verifier::new(self.profile.clone(), upper.final_verifier_data())?;
         let bytes = upper
             .to_bytes(true, &DefaultGateSerializer, &GeneratorSerializer::default())
             .map_err(|_| StoreError::Serialize { what: "upper".to_owned() })?;
         self.write("upper", &bytes)?;
-        verifier.write(&self.path("verifier"))?;
-        Ok(Circuits::new(self.profile.clone(), verifier.digest, upper, self.clone()))
+        self.with_verifier(upper)
     }
 
     /// Refuses what would end in the system killing this process after minutes of work.

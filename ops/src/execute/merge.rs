@@ -26,10 +26,9 @@ pub(super) fn segments(
     };
     let right = match right {
         Some((right, right_proof)) => {
-            neighbours(
-                "segments",
-                left_proof.public_values.registers_after == right_proof.public_values.registers_before,
-            )?;
+            let (before, after) = (&left_proof.public_values, &right_proof.public_values);
+            neighbours("segments", before.registers_after == after.registers_before)?;
+            neighbours("segments", before.mem_after == after.mem_before)?;
             output(right, right_proof, false)
         }
         // A dummy is the left proof once more; the flag tells the circuit to pass the left one on.

@@ -118,6 +118,9 @@ pub fn execute(
     abort: &Arc<AtomicBool>,
 ) -> Result<ProofWithPublicValues, Failure> {
     check(circuits.digest, &circuits.profile.name, task)?;
+    if abort.load(Ordering::Relaxed) {
+        return Err(Failure::Aborted);
+    }
     match panics::catch(|| prove(circuits, task, inputs, abort)) {
         // Whatever fails after the signal was given fails because of it.
         Ok(Err(_)) if abort.load(Ordering::Relaxed) => Err(Failure::Aborted),
