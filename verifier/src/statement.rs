@@ -72,7 +72,9 @@ impl Statement {
 
     fn lines(&self) -> Vec<(&'static str, String)> {
         let blocks = match self.first_block {
-            Some(first) if first != self.block_number => format!("{first} to {}", self.block_number),
+            Some(first) if first != self.block_number => {
+                format!("{first} to {}, the first as the file says", self.block_number)
+            }
             _ => self.block_number.to_string(),
         };
         let insecure = if self.security_bits < 100 { " INSECURE" } else { "" };

@@ -1,7 +1,7 @@
 //! Proving one segment: run the batch up to it, build its tables, prove them, shrink and join the proofs.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use evm_arithmetization::generation::generate_traces;
@@ -23,7 +23,9 @@ pub(super) fn prove(
 ) -> Result<ProofWithPublicValues, Failure> {
     let invalid = |error: anyhow::Error| Failure::Invalid(format!("{error:#}"));
     let start = Instant::now();
+    let wanted = || if abort.load(Ordering::Relaxed) { Err(Failure::Aborted) } else { Ok(()) };
     let mut segment = run_up_to(inputs, work)?;
+    wanted()?;
     let simulated = start.elapsed();
 
     let config = circuits.profile.security.config().stark_config;
@@ -31,6 +33,7 @@ pub(super) fn prove(
     let mut traces =
         generate_traces(&circuits.starks, &segment.0, &config, &mut segment.1, &mut timing).map_err(invalid)?;
     drop(segment);
+    wanted()?;
     let heights: Heights = std::array::from_fn(|table: usize| {
         let rows = traces.tables[table].first().map_or(0, |column| column.values.len());
         traces.table_in_use[table].then(|| rows.trailing_zeros() as usize)
