@@ -2,7 +2,7 @@
 //!
 //! Read in this order, which is that of dependence: a module uses only those above it.
 //!
-//! - [`env`], [`log`], [`version`], [`panics`], [`fs`], [`digest`], [`sealed`]: the ground.
+//! - [`mod@env`], [`mod@log`], [`version`], [`panics`], [`fs`], [`digest`], [`sealed`]: the ground.
 //! - [`witness`]: what comes in.
 //! - [`profile`], [`machine`], [`circuits`]: what proving needs besides its input.
 //! - [`proof`], [`header`]: what goes out, and what it is compared with.
