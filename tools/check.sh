@@ -26,7 +26,7 @@ for binary in leader verifier; do
   tree "$binary" | tail -n +2 | { grep -E '^(leader|worker|rpc|verifier) v' || true; } | none "1: $binary depends on a binary"
 done
 tree verifier | { grep -E '^(lapin|reqwest|hyper|openssl-sys) v' || true; } | none "2: verifier links a network client"
-{ grep -rnE 'fs::(write|rename|copy|OpenOptions)|File::(create|options)' --include='*.rs' ops/src leader/src verifier/src || true; } |
+{ grep -rnE 'std::fs::(write|rename|copy|remove|create)|OpenOptions|File::(create|options)' --include='*.rs' ops/src leader/src verifier/src || true; } |
   { grep -v '^ops/src/fs.rs:' || true; } | none "3: files are written outside of ops/src/fs.rs"
 { grep -nE 'async|std::(fs|time|net)|tokio' leader/src/graph.rs leader/src/decode.rs || true; } |
   none "4: decode and graph are pure"
