@@ -21,12 +21,12 @@ step() { # title, what to expect, command…
   printf '== %s: done in %d s\n' "$title" $((SECONDS - start)) >&2
 }
 
-step "1/4 build leader and verifier" "7 to 11 minutes on 2 cores from nothing" \
+step "1/4 build leader and verifier" "11 minutes on 2 busy cores from nothing" \
   cargo build --release --locked -p leader -p verifier
-step "2/4 prepare circuits of profile $profile" "once: 4 to 6 minutes for dev, 1 for test, on 2 cores" \
+step "2/4 prepare circuits of profile $profile" "once: 6 minutes for dev on 2 busy cores, less for test" \
   target/release/leader --profile "$profile" circuits build
 proof=$out/$(basename "$witness" .json).zkproof
-step "3/4 prove $witness" "6 to 9 minutes for the shipped block with dev, 2 with test, on 2 cores" \
+step "3/4 prove $witness" "7 minutes for the shipped block with dev on 2 busy cores, less with test" \
   target/release/leader --profile "$profile" stdio "$witness" --output-proof-file "$proof"
 check=(--file "$proof" --profile "$profile")
 [ ! -e "$header" ] || check+=(--header "$header")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs all tests.
 #
-#   tools/test.sh            everything with real proofs of the 1-bit `test` profile: some 25 minutes on 2 cores
-#   tools/test.sh --heavy    a 100-bit proof as well, measured against the proving crates driven directly: an hour more
+#   tools/test.sh            everything with real proofs of the 1-bit `test` profile
+#   tools/test.sh --heavy    a 100-bit proof as well, measured against the proving crates driven directly: an hour or more
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
