@@ -19,8 +19,7 @@ use plonky2::util::timing::TimingTree;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> anyhow::Result<()> {
-    let thread = std::thread::Builder::new().stack_size(ops::serve::STACK_BYTES).spawn(run)?;
-    thread.join().map_err(|panic| anyhow::anyhow!(ops::panics::message(&*panic)))?
+    ops::stack::run(run)?
 }
 
 fn run() -> anyhow::Result<()> {
@@ -28,7 +27,7 @@ fn run() -> anyhow::Result<()> {
     let mut arg = |name| args.next().with_context(|| format!("usage: direct WITNESS PROFILE LOG, no {name}"));
     let (path, profile, log) = (arg("WITNESS")?, arg("PROFILE")?, arg("LOG")?.parse::<usize>()?);
     let profile = Profile::named(&profile).context("no such profile")?;
-    rayon::ThreadPoolBuilder::new().stack_size(ops::serve::STACK_BYTES).build_global()?;
+    ops::stack::prepare_rayon()?;
 
     let first = Mutex::new(None);
     let read = witness::read(File::open(path)?, |block| {

@@ -3,20 +3,21 @@
 use std::fmt::Write;
 
 use anyhow::Context;
+use ops::circuits::progress;
 use ops::circuits::store::{self, Store};
 use ops::exit;
 use ops::log::Screen;
 use ops::profile::Profile;
 
-use crate::cli::{CircuitsCommand, Dirs};
-use crate::output;
-use crate::progress::CircuitsProgress;
+use ops::cli::Dirs;
+
+use crate::cli::CircuitsCommand;
 
 /// Runs a subcommand.
 pub fn run(command: CircuitsCommand, profile: Profile, dirs: &Dirs, screen: &Screen) -> anyhow::Result<u8> {
     match command {
         CircuitsCommand::Build => {
-            let circuits = open(&Store::new(&dirs.circuits(), profile), screen)?;
+            let circuits = progress::open(&Store::new(&dirs.circuits(), profile), screen)?;
             tracing::info!(circuits = %circuits.digest, profile = circuits.profile.name, "circuits are ready");
             Ok(exit::OK)
         }
@@ -27,7 +28,7 @@ pub fn run(command: CircuitsCommand, profile: Profile, dirs: &Dirs, screen: &Scr
             let store = Store::new(&dirs.circuits(), profile);
             if store.digest().is_none() || store.verifier().is_err() {
                 // Writes it anew, too, when it is there and damaged.
-                open(&store, screen)?;
+                progress::open(&store, screen)?;
             }
             store.verifier()?.write(&file)?;
             tracing::info!(file = %file.display(), "verifier file written");
@@ -35,21 +36,6 @@ pub fn run(command: CircuitsCommand, profile: Profile, dirs: &Dirs, screen: &Scr
         }
         CircuitsCommand::Clean { stale } => clean(dirs, stale),
     }
-}
-
-/// Circuits ready to prove, with progress. Building them recurses deeply, so it has a thread of its own.
-pub fn open(store: &Store, screen: &Screen) -> anyhow::Result<ops::circuits::Circuits> {
-    let progress = CircuitsProgress::new(store.profile_name(), screen);
-    let listen = |step| progress.step(step);
-    let circuits = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(ops::serve::STACK_BYTES);
-        let building = thread.spawn_scoped(scope, || store.open(&listen))?;
-        building
-            .join()
-            .map_err(|panic| anyhow::anyhow!("preparing circuits panicked: {}", ops::panics::message(&*panic)))
-    });
-    progress.finish();
-    Ok(circuits??)
 }
 
 fn list(dirs: &Dirs, json: bool) -> anyhow::Result<u8> {
@@ -76,7 +62,7 @@ fn list(dirs: &Dirs, json: bool) -> anyhow::Result<u8> {
             entry.path.display()
         )?;
     }
-    output::print(text.as_bytes())?;
+    ops::stdout::print(text.as_bytes())?;
     Ok(exit::OK)
 }
 

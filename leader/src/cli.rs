@@ -3,10 +3,14 @@
 //! Flags of the ancestor, zero-bin, keep their names and short forms, before or after the subcommand.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use amqp::connect::BrokerArgs;
+use amqp::topology::Priority;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use ops::{env, log::LogArgs, profile::ProfileArgs, version};
+use ops::cli::{Dirs, LegacyArgs};
+use ops::{env, log::LogArgs, mock::Mock, profile::ProfileArgs, version};
 
 /// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
 const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
@@ -55,6 +59,9 @@ pub enum Command {
     /// Prepare, list or remove circuits.
     #[command(subcommand)]
     Circuits(CircuitsCommand),
+    /// Look into the cluster, and change what it does.
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Remove all finished tasks and batch inputs: nothing can be gone on from any more.
     CleanArtifacts,
     /// Remove all prepared circuits (same as `circuits clean`).
@@ -109,11 +116,97 @@ pub enum CircuitsCommand {
     },
 }
 
+/// `leader queue …`.
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// Who is there, what waits, what runs where and since when, and how far each block is.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop proving blocks: queued tasks vanish, running ones are aborted, other blocks go on.
+    Cancel {
+        /// A block number.
+        #[arg(long, value_name = "N", required_unless_present_any = ["range", "all"], conflicts_with_all = ["range", "all"])]
+        block: Option<u64>,
+        /// Block numbers, both included.
+        #[arg(long, value_name = "FIRST..LAST", value_parser = range, conflicts_with = "all")]
+        range: Option<RangeInclusive<u64>>,
+        /// All blocks.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Empty the queues of tasks. What leaders still want they put back; what nobody wants is gone.
+    Purge,
+    /// Tasks that failed for good.
+    #[command(subcommand)]
+    Dead(DeadCommand),
+    /// Put a dead task, or all of them, back into the queue: after the cause was mended.
+    Retry {
+        /// The first digits of the task's id.
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All dead tasks.
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// `leader queue dead …`.
+#[derive(Debug, Subcommand)]
+pub enum DeadCommand {
+    /// List them.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that is known of one.
+    Show {
+        /// The first digits of the task's id.
+        id: String,
+    },
+    /// Work on one here, in this process, from its stored input, and say what happens. It stays where it is.
+    Replay {
+        /// The first digits of the task's id.
+        id: String,
+    },
+    /// Remove one, or all of them, for good.
+    Drop {
+        /// The first digits of the task's id.
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All dead tasks.
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// A name that can be part of a queue's name and of a path.
+fn group(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    match !text.is_empty() && text.len() <= 64 && text.chars().all(allowed) {
+        true => Ok(text.to_owned()),
+        false => Err("expected up to 64 letters, digits, - and _".to_owned()),
+    }
+}
+
+fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let numbers = text.split_once("..").map(|(first, last)| (first.parse(), last.trim_start_matches('=').parse()));
+    match numbers {
+        Some((Ok(first), Ok(last))) if first <= last => Ok(first..=last),
+        _ => Err("expected FIRST..LAST".to_owned()),
+    }
+}
+
 /// Where tasks run.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Runtime {
     /// In this process.
     InMemory,
+    /// By workers at a RabbitMQ broker.
+    Amqp,
 }
 
 /// How to prove.
@@ -122,6 +215,26 @@ pub struct ProverArgs {
     /// Where tasks run.
     #[arg(long, short = 'r', global = true, value_enum, default_value = "in-memory", help_heading = "Proving")]
     pub runtime: Runtime,
+    /// The broker.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+    /// Name of this leader at the broker. Leaders of different names share the workers; one of each can be there.
+    #[arg(long, global = true, value_name = "NAME", default_value = "default", value_parser = group, help_heading = "Broker")]
+    pub group: String,
+    /// Whether the tasks of this leader go before those of others.
+    #[arg(long, global = true, value_enum, default_value = "normal", help_heading = "Broker")]
+    pub priority: Priority,
+    /// Tasks that are given to the broker before others are done. More than the workers' slots in all keeps them busy; the
+    /// memory of leader and broker stays the same however many blocks there are.
+    #[arg(long, global = true, value_name = "N", default_value = "256", help_heading = "Broker")]
+    pub max_in_flight: NonZeroUsize,
+    /// File with the public keys of the workers whose reports are believed, one in a line. [default: all are]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    pub worker_keys: Option<PathBuf>,
+    /// Prove nothing, only take the time: constant:MS, gas:MS (for each million gas), random:MS..MS, fail:PROBABILITY,
+    /// joined with commas. For tests of load; nothing that comes out passes for a proof.
+    #[arg(long, global = true, value_name = "MODEL", help_heading = "Proving")]
+    pub mock_prover: Option<Mock>,
     /// Transactions per batch.
     #[arg(long, short = 'b', global = true, value_name = "N", default_value = "10", help_heading = "Proving")]
     pub batch_size: NonZeroU32,
@@ -147,69 +260,4 @@ pub struct ProverArgs {
     /// Keep the proofs of segments and merges, and put the proof of every block into the array, not of the last only.
     #[arg(long, short = 'k', global = true, env = env::KEEP_INTERMEDIATE_PROOFS, help_heading = "Proving")]
     pub keep_intermediate_proofs: bool,
-}
-
-/// Where things are kept.
-#[derive(Args, Debug)]
-pub struct Dirs {
-    /// Prepared circuits. [default: blockproof/circuits in the user's cache folder]
-    #[arg(long, global = true, value_name = "DIR", env = env::CIRCUITS_DIR, value_hint = ValueHint::DirPath, help_heading = "Folders")]
-    pub circuits_dir: Option<PathBuf>,
-    /// Batch inputs and finished tasks, from which an interrupted run goes on. [default: blockproof/artifacts in the
-    /// user's cache folder]
-    #[arg(long, global = true, value_name = "DIR", env = env::ARTIFACTS_DIR, value_hint = ValueHint::DirPath, help_heading = "Folders")]
-    pub artifacts_dir: Option<PathBuf>,
-}
-
-impl Dirs {
-    /// The folder of the circuit store.
-    pub fn circuits(&self) -> PathBuf {
-        self.circuits_dir.clone().unwrap_or_else(|| ops::artifacts::cache_dir().join("circuits"))
-    }
-
-    /// The folder of the artifact store.
-    pub fn artifacts(&self) -> PathBuf {
-        self.artifacts_dir.clone().unwrap_or_else(|| ops::artifacts::cache_dir().join("artifacts"))
-    }
-}
-
-/// Flags that zero-bin has and that mean nothing here: accepted, with one line of warning for all.
-#[derive(Args, Debug)]
-pub struct LegacyArgs {
-    /// Circuits are always read on demand.
-    #[arg(long, global = true, hide = true)]
-    load_strategy: Option<String>,
-    /// Circuits are always kept on disk.
-    #[arg(long, global = true, hide = true)]
-    persistence: Option<String>,
-    /// Tasks have one serialization.
-    #[arg(long, short = 's', global = true, hide = true)]
-    serializer: Option<String>,
-    /// Merges always go before segments.
-    #[arg(long, global = true, hide = true)]
-    worker_run_mode: Option<String>,
-    /// Every block is chained to the one before.
-    #[arg(long, global = true, hide = true)]
-    block_batch_size: Option<usize>,
-    /// A chain cannot go on past a block that fails.
-    #[arg(long, short = 'K', global = true, hide = true)]
-    keep_going: bool,
-}
-
-impl LegacyArgs {
-    /// Names the flags that were given and do nothing.
-    pub fn warn(&self) {
-        let given = [
-            ("--load-strategy", self.load_strategy.is_some()),
-            ("--persistence", self.persistence.is_some()),
-            ("--serializer", self.serializer.is_some()),
-            ("--worker-run-mode", self.worker_run_mode.is_some()),
-            ("--block-batch-size", self.block_batch_size.is_some()),
-            ("--keep-going", self.keep_going),
-        ];
-        let given: Vec<_> = given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect();
-        if !given.is_empty() {
-            tracing::warn!("accepted for scripts of zero-bin, without effect: {}", given.join(", "));
-        }
-    }
 }

@@ -2,22 +2,24 @@
 
 use std::path::PathBuf;
 
+use amqp::connect::Broker;
+use amqp::sign::AllowList;
 use anyhow::Context;
+use ops::cli::Dirs;
+use ops::digest::Digest;
 use ops::exit;
 use ops::machine::{self, GB, Machine};
+use ops::mock::Mock;
 use ops::profile::{CPU, Profile};
 
-use crate::cli::{Dirs, ProverArgs, StdioArgs};
+use crate::cli::{ProverArgs, Runtime, StdioArgs};
 
 /// The largest segment that is worth its latency, whatever memory there is: above it only the fixed cost of recursion
 /// shrinks, and that is below a tenth already.
 const MAX_USEFUL_CPU_LEN_LOG: u8 = 20;
 
-/// Part of the free memory that is planned with.
-const HEADROOM: f64 = 0.85;
-
-/// Tables whose circuits a segment needs at most, and one more for sizes that vary between segments.
-const TABLES_AT_ONCE: usize = 14;
+/// The largest segment that workers of 24 GiB have room for, whose memory a leader does not know.
+const WORKER_CPU_LEN_LOG: u8 = 18;
 
 /// What one run is to do.
 #[derive(Debug)]
@@ -52,6 +54,24 @@ pub struct Config {
     pub artifacts_dir: PathBuf,
     /// The machine.
     pub machine: Machine,
+    /// Where tasks are worked on.
+    pub proving: Proving,
+}
+
+/// Where tasks are worked on.
+#[derive(Debug)]
+pub enum Proving {
+    /// In this process; by nothing, if a mock.
+    Here(Option<Mock>),
+    /// By workers at a broker.
+    Cluster {
+        /// The broker.
+        broker: Broker,
+        /// What this leader is there; circuits and profile are known later.
+        cluster: Box<amqp::leader::Config>,
+        /// Whether nothing is proved.
+        mock: bool,
+    },
 }
 
 /// Where proofs go.
@@ -90,10 +110,15 @@ impl Config {
         if let Some(file) = &stdio.witness {
             ops::fs::open(file).context("witness")?;
         }
-        let (max_cpu_len_log, workers) = match prover.test_only {
+        let proving = Proving::new(prover)?;
+        let (max_cpu_len_log, workers) = match &proving {
             // Nothing is proved: neither circuits nor tables take memory.
-            true => (prover.max_cpu_len_log.unwrap_or(largest_segment(&profile)), machine.cores),
-            false => capacity(&profile, prover, machine)?,
+            _ if prover.test_only => (prover.max_cpu_len_log.unwrap_or(largest_segment(&profile)), machine.cores),
+            Proving::Here(_) => capacity(&profile, prover, machine)?,
+            Proving::Cluster { .. } => {
+                let largest = largest_segment(&profile).min(WORKER_CPU_LEN_LOG);
+                (prover.max_cpu_len_log.unwrap_or(largest), machine.cores)
+            }
         };
         Ok(Self {
             batch_size: prover.batch_size.get(),
@@ -112,13 +137,42 @@ impl Config {
             circuits_dir: dirs.circuits(),
             artifacts_dir: dirs.artifacts(),
             machine,
+            proving,
             profile,
         })
     }
 
-    /// Bytes that may be used for segments beside the circuits.
+    /// Bytes that may be used for segments beside the circuits; workers elsewhere look after their own.
     pub fn segment_budget(&self) -> u64 {
-        segment_budget(&self.profile, self.machine.free)
+        match self.proving {
+            Proving::Here(_) => machine::segment_budget(&self.profile, self.machine.free),
+            Proving::Cluster { .. } => u64::MAX,
+        }
+    }
+
+    /// Tasks that are worked on at the same time, if that is decided here.
+    pub fn lanes(&self) -> Option<usize> {
+        matches!(self.proving, Proving::Here(_)).then_some(self.workers)
+    }
+}
+
+impl Proving {
+    fn new(prover: &ProverArgs) -> anyhow::Result<Self> {
+        if let Runtime::InMemory = prover.runtime {
+            return Ok(Self::Here(prover.mock_prover));
+        }
+        let broker = Broker::new(&prover.broker).map_err(|error| exit::usage(error.to_string()))?;
+        let allow = prover.worker_keys.as_deref().map(AllowList::read).transpose();
+        let allow = allow.map_err(|error| exit::usage(format!("--worker-keys: {error}")))?;
+        let cluster = Box::new(amqp::leader::Config {
+            group: prover.group.clone(),
+            priority: prover.priority,
+            circuits: Digest::of_bytes(&[]),
+            profile: String::new(),
+            max_in_flight: prover.max_in_flight.get(),
+            allow,
+        });
+        Ok(Self::Cluster { broker, cluster, mock: prover.mock_prover.is_some() })
     }
 }
 
@@ -128,17 +182,11 @@ fn largest_segment(profile: &Profile) -> u8 {
     (profile.sizes[CPU].last() as u8).min(MAX_USEFUL_CPU_LEN_LOG)
 }
 
-/// Bytes for segments, of so many bytes of memory.
-fn segment_budget(profile: &Profile, memory: u64) -> u64 {
-    let circuits = machine::circuits_bytes(profile, TABLES_AT_ONCE.min(profile.table_circuits()));
-    ((memory as f64 * HEADROOM) as u64).saturating_sub(circuits)
-}
-
 /// Segment size and number of workers that fit into the machine's memory and use its cores.
 fn capacity(profile: &Profile, prover: &ProverArgs, machine: Machine) -> anyhow::Result<(u8, usize)> {
-    let budget = segment_budget(profile, machine.free);
+    let budget = machine::segment_budget(profile, machine.free);
     // By all the memory, not by what happens to be free: the same command must name the same tasks when it goes on.
-    let planned = segment_budget(profile, machine.total);
+    let planned = machine::segment_budget(profile, machine.total);
     let largest = largest_segment(profile);
     let size = match prover.max_cpu_len_log {
         Some(asked) if usize::from(asked) > profile.sizes[CPU].last() => {
@@ -155,7 +203,7 @@ fn capacity(profile: &Profile, prover: &ProverArgs, machine: Machine) -> anyhow:
     };
     let needed = machine::full_segment_bytes(size);
     if needed > budget {
-        let circuits = machine::circuits_bytes(profile, TABLES_AT_ONCE.min(profile.table_circuits()));
+        let circuits = machine::used_circuits_bytes(profile);
         let gb = |bytes: u64| bytes as f64 / GB as f64;
         return Err(exit::resources(format!(
             "proving a segment of 2^{size} cycles needs {:.1} GB and the circuits of profile {} {:.1} GB, but {:.1} GB of \

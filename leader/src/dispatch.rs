@@ -1,83 +1,187 @@
 //! Giving a block's tasks to the workers and following them until the block is proved.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
+use amqp::message::{BlockState, Stage, TaskState};
 use anyhow::{Context, bail};
 use ops::artifacts::{ArtifactError, Artifacts};
-use ops::queue::Outcome;
-use ops::queue::memory::Queue;
+use ops::circuits::verifier::Verifier;
+use ops::exit;
+use ops::queue::{Cause, Event, Outcome, Report};
 use ops::task::{Kind, TaskId};
 use tokio::sync::watch;
 
 use crate::graph::Graph;
 use crate::plan::BlockPlan;
 use crate::progress::BlockProgress;
+use crate::queue::Queue;
 
 /// How the next block learns that the block before it is proved; closed without a value if it fails.
 pub type Proved = watch::Receiver<bool>;
 
+/// Whether outputs are proofs or only stand for them, and how what others return is checked.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// Workers of this process are believed.
+    Own,
+    /// Proofs of others are verified before anything is built on them.
+    Verify(Arc<Verifier>),
+    /// Nothing is proved.
+    Mock,
+}
+
 /// Marks what a former run has left in the artifact store: the topmost outputs, and with them all below.
-pub async fn resume(graph: &mut Graph, artifacts: &Artifacts) -> Result<usize, ArtifactError> {
+pub async fn resume(graph: &mut Graph, artifacts: &Artifacts, trust: &Trust) -> Result<usize, ArtifactError> {
     // From the root down: what is below an output that is there is not looked at.
     let ids: Vec<TaskId> = graph.tasks().map(|task| task.id).collect();
     for id in ids.iter().rev() {
-        if graph.wanted(id) && artifacts.output(id).await?.is_some() {
+        let there = match trust {
+            _ if !graph.wanted(id) => false,
+            Trust::Mock => artifacts.has_mock(id).await?,
+            _ => artifacts.output(id).await?.is_some(),
+        };
+        if there {
             graph.found(id);
         }
     }
     Ok(Kind::ALL.into_iter().map(|kind| graph.count(kind).1).sum())
 }
 
-/// Proves a block: ends when the output of its last task is in the artifact store. `previous` is the block before.
-pub async fn run(
-    plan: &BlockPlan,
-    mut graph: Graph,
-    previous: Option<(TaskId, Proved)>,
-    queue: &Queue,
-    progress: &mut BlockProgress,
-) -> anyhow::Result<()> {
-    let block = plan.block;
-    let mut reports = queue.listen(block);
-    let mut previous = previous;
-    let mut tick = tokio::time::interval(Duration::from_secs(60));
-    tick.tick().await;
-    progress.update(&graph);
-    while !graph.finished() {
-        for task in graph.ready() {
-            queue.publish(task);
-        }
-        tokio::select! {
-            report = reports.recv() => {
-                let report = report.context("the queue is gone")?;
-                match report.outcome {
-                    Outcome::Done { reused, time } => {
-                        if !reused {
-                            progress.proved(&graph, &report.id, time);
-                        }
-                        graph.found(&report.id);
-                        progress.update(&graph);
-                        tick.reset();
-                    }
-                    Outcome::Failed { reason } => {
-                        queue.cancel(block);
-                        bail!("block {}: {reason}", block.number);
-                    }
-                    Outcome::Cancelled => bail!("block {} was cancelled", block.number),
-                }
-            }
-            proved = wait_for(&mut previous) => {
-                match proved {
-                    Some(id) => graph.found_previous(&id),
-                    None => {
-                        queue.cancel(block);
-                        bail!("block {} cannot be proved without the block before it, which failed", block.number);
-                    }
-                }
-            }
-            _ = tick.tick() => progress.remind(&graph),
-        }
+/// A block that is being proved.
+pub struct Dispatch<'a> {
+    plan: &'a BlockPlan,
+    graph: Arc<Mutex<Graph>>,
+    queue: &'a Queue,
+    artifacts: &'a Artifacts,
+    trust: &'a Trust,
+    progress: &'a mut BlockProgress,
+}
+
+impl<'a> Dispatch<'a> {
+    /// Of a planned block, some of whose tasks may be done.
+    pub fn new(
+        plan: &'a BlockPlan,
+        graph: Graph,
+        queue: &'a Queue,
+        artifacts: &'a Artifacts,
+        trust: &'a Trust,
+        progress: &'a mut BlockProgress,
+    ) -> Self {
+        Self { plan, graph: Arc::new(Mutex::new(graph)), queue, artifacts, trust, progress }
     }
-    Ok(())
+
+    /// Proves the block: ends when the output of its last task is in the artifact store. `previous` is the block before.
+    pub async fn run(mut self, previous: Option<(TaskId, Proved)>) -> anyhow::Result<()> {
+        let (block, queue, artifacts) = (self.plan.block, self.queue, self.artifacts);
+        let mut reports = queue.begin(block, artifacts, self.status()).await?;
+        let result = self.follow(&mut reports, previous).await;
+        queue.finish(block, artifacts).await?;
+        result
+    }
+
+    async fn follow(
+        &mut self,
+        reports: &mut tokio::sync::mpsc::UnboundedReceiver<Report>,
+        mut previous: Option<(TaskId, Proved)>,
+    ) -> anyhow::Result<()> {
+        let number = self.plan.block.number;
+        let mut tick = tokio::time::interval(Duration::from_secs(60));
+        tick.tick().await;
+        self.progress.update(&lock(&self.graph));
+        while !lock(&self.graph).finished() {
+            for task in lock(&self.graph).ready() {
+                self.queue.publish(task);
+            }
+            tokio::select! {
+                report = reports.recv() => {
+                    self.hear(report.context("the queue has ended")?).await?;
+                    tick.reset();
+                }
+                proved = wait_for(&mut previous) => match proved {
+                    Some(id) => lock(&self.graph).found_previous(&id),
+                    None => bail!("block {number} cannot be proved without the block before it, which failed"),
+                },
+                _ = tick.tick() => self.progress.remind(&lock(&self.graph)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, Report { id, worker, event }: Report) -> anyhow::Result<()> {
+        let number = self.plan.block.number;
+        match event {
+            Event::Started => self.progress.started(id),
+            Event::Ended(Outcome::Done { reused, time }) => {
+                if !self.is_proof(&id, &worker).await? {
+                    return Ok(());
+                }
+                let mut graph = lock(&self.graph);
+                self.progress.ended(&graph, &id, (!reused).then_some(time));
+                graph.found(&id);
+                self.progress.update(&graph);
+            }
+            Event::Ended(Outcome::Failed { cause: Cause::Resources, reason }) => {
+                return Err(exit::resources(format!("block {number}: {reason}")));
+            }
+            Event::Ended(Outcome::Failed { reason, .. }) => bail!("block {number}: {reason}"),
+            Event::Ended(Outcome::Cancelled) | Event::Cancelled => bail!("block {number} was cancelled"),
+        }
+        Ok(())
+    }
+
+    /// Whether what a worker has returned is a proof. If not, the task is given to another.
+    async fn is_proof(&self, id: &TaskId, worker: &str) -> anyhow::Result<bool> {
+        let Trust::Verify(verifier) = self.trust else { return Ok(true) };
+        let task = lock(&self.graph).tasks().find(|task| task.id == *id).cloned();
+        let Some(task) = task else { return Ok(true) };
+        let reason = match self.artifacts.output(id).await? {
+            Some(proof) => {
+                let (verifier, work) = (verifier.clone(), task.work.clone());
+                let check = move || verifier.check_output(&work, &proof);
+                match tokio::task::spawn_blocking(check).await.context("verifying ended")? {
+                    Ok(()) => return Ok(true),
+                    Err(reason) => reason,
+                }
+            }
+            None => "its output is not in the store".to_owned(),
+        };
+        self.artifacts.remove_output(id).await?;
+        let reason = format!("what it returned for {} of block {} is no proof: {reason}", task.work, task.block.number);
+        self.queue.distrust(task, worker.to_owned(), reason);
+        Ok(false)
+    }
+
+    /// What operators are told of the block.
+    fn status(&self) -> crate::queue::Status {
+        let (graph, plan_block, transactions) = (self.graph.clone(), self.plan.block, self.plan.transactions());
+        let eta = self.progress.eta_source();
+        let start = Instant::now();
+        Arc::new(move || {
+            let graph = lock(&graph);
+            let state = |task: &ops::task::Task, done: bool, parent: Option<usize>| TaskState {
+                id: task.id,
+                kind: task.work.kind(),
+                what: task.work.to_string(),
+                parent,
+                stage: if done { Stage::Done } else { Stage::Waiting },
+                worker: None,
+            };
+            BlockState {
+                block: plan_block,
+                transactions,
+                transactions_proved: graph.transactions_proved(),
+                eta: *lock(&eta),
+                elapsed: start.elapsed(),
+                tasks: graph.states().map(|(task, done, parent)| state(task, done, parent)).collect(),
+            }
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that is done under the lock leaves a change half made.
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Waits until the block before is proved: its task, or `None` if it failed. Afterwards it waits for ever.

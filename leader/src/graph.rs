@@ -150,6 +150,12 @@ impl Graph {
         self.nodes.iter().map(|node| &node.task)
     }
 
+    /// All tasks as [`Self::tasks`], with whether they are done (or not needed any more) and the place of the task that
+    /// builds on them.
+    pub fn states(&self) -> impl Iterator<Item = (&Task, bool, Option<usize>)> {
+        self.nodes.iter().map(|node| (&node.task, matches!(node.state, State::Done | State::Skipped), node.parent))
+    }
+
     /// Whether the outcome of a task still matters: nothing above it is there.
     pub fn wanted(&self, id: &TaskId) -> bool {
         self.by_id.get(id).is_some_and(|&node| self.nodes[node].state == State::Waiting)

@@ -2,8 +2,8 @@
 //!
 //! [`source`] reads witnesses one block at a time. [`decode`] cuts a block into batches, [`plan`] runs them to find
 //! their segments, [`graph`] says which task may run when, [`dispatch`] gives tasks to the workers and follows them,
-//! [`output`] writes what is proved. [`prove`] is the one function that does this in order; [`circuits`] is what
-//! `leader circuits` does.
+//! [`output`] writes what is proved; [`mod@queue`] is where tasks go. [`prove`] is the one function that does this in order; [`circuits`] is what
+//! `leader circuits` does, [`operate`] what `leader queue` does.
 
 pub mod circuits;
 pub mod cli;
@@ -11,15 +11,18 @@ pub mod config;
 pub mod decode;
 pub mod dispatch;
 pub mod graph;
+pub mod operate;
 pub mod output;
 pub mod plan;
 pub mod progress;
 pub mod prove;
+pub mod queue;
 pub mod source;
 pub mod summary;
 
 use anyhow::Context;
 use ops::log::Screen;
+use ops::stack;
 
 use cli::{Cli, Command};
 
@@ -28,30 +31,32 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
     let profile = cli.profile.resolve()?;
     cli.legacy.warn();
     // Kernel assembly and proving recurse deeply, on rayon's threads as well.
-    rayon::ThreadPoolBuilder::new()
-        .stack_size(ops::serve::STACK_BYTES)
-        .build_global()
-        .context("cannot start the threads that prove")?;
+    stack::prepare_rayon().context("cannot start the threads that prove")?;
     match cli.command {
         Command::Stdio(args) => {
             let config = config::Config::new(profile, &cli.prover, &cli.dirs, args)?;
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .thread_stack_size(ops::serve::STACK_BYTES)
-                .enable_all()
-                .build()
-                .context("cannot start the runtime")?;
+            let runtime = runtime()?;
             let result = runtime.block_on(prove::until_interrupted(config, screen));
             // Threads that still prove are not waited for: what they had finished is stored.
             runtime.shutdown_background();
             result
         }
+        Command::Queue(command) => runtime()?.block_on(operate::run(command, profile, &cli.prover, &cli.dirs, screen)),
         Command::Circuits(command) => circuits::run(command, profile, &cli.dirs, screen),
         Command::CleanArtifacts => {
             ops::artifacts::clean(&cli.dirs.artifacts())?;
             Ok(ops::exit::OK)
         }
         Command::Clean => circuits::clean(&cli.dirs, false),
-        Command::Completions { shell } => output::completions(shell),
+        Command::Completions { shell } => ops::stdout::completions::<Cli>(shell),
     }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(stack::BYTES)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
 }

@@ -1,18 +1,48 @@
-//! What leaves the program: proofs, plans, completions.
+//! What leaves the program: proofs and plans.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::CommandFactory;
-use ops::exit;
 use ops::fs;
 use ops::proof::BlockProof;
+use ops::stdout::print;
 use ops::witness::Witness;
+use serde::Serialize;
 
-use crate::cli::Cli;
 use crate::config::Output;
 use crate::summary::Summary;
+
+/// What comes out of a block.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Finished {
+    /// A proof.
+    Proof(Box<BlockProof>),
+    /// Nothing: it was only pretended.
+    Mock {
+        /// Always true.
+        mock: bool,
+        /// Says it.
+        warning: &'static str,
+        /// Block number.
+        b_height: u64,
+    },
+}
+
+impl Finished {
+    /// Of a block that was only pretended to be proved.
+    pub fn mock(b_height: u64) -> Self {
+        Self::Mock { mock: true, warning: "MOCK: nothing was proved", b_height }
+    }
+
+    fn height(&self) -> u64 {
+        match self {
+            Self::Proof(proof) => proof.b_height,
+            Self::Mock { b_height, .. } => *b_height,
+        }
+    }
+}
 
 /// The file of a block's proof in a folder, named as the ancestor names it.
 pub fn proof_path(folder: &Path, height: u64) -> PathBuf {
@@ -20,14 +50,14 @@ pub fn proof_path(folder: &Path, height: u64) -> PathBuf {
 }
 
 /// Writes a block's proof into a folder, as an array of one.
-pub fn write_block(folder: &Path, proof: &BlockProof) -> anyhow::Result<PathBuf> {
-    let path = proof_path(folder, proof.b_height);
+pub fn write_block(folder: &Path, proof: &Finished) -> anyhow::Result<PathBuf> {
+    let path = proof_path(folder, proof.height());
     write_file(&path, std::slice::from_ref(proof))?;
     Ok(path)
 }
 
 /// Writes the proof array to where it is wanted; in a folder, each block was written already.
-pub fn write_all(output: &Output, proofs: &[BlockProof]) -> anyhow::Result<()> {
+pub fn write_all(output: &Output, proofs: &[Finished]) -> anyhow::Result<()> {
     match output {
         Output::Stdout => {
             let mut line = serde_json::to_vec(proofs).context("proofs")?;
@@ -39,7 +69,7 @@ pub fn write_all(output: &Output, proofs: &[BlockProof]) -> anyhow::Result<()> {
     }
 }
 
-fn write_file(path: &Path, proofs: &[BlockProof]) -> anyhow::Result<()> {
+fn write_file(path: &Path, proofs: &[Finished]) -> anyhow::Result<()> {
     fs::write_atomic(path, |file| {
         serde_json::to_writer(&mut *file, proofs)?;
         file.write_all(b"\n")
@@ -90,21 +120,4 @@ pub fn print_plan(summary: &Summary, json: bool) -> anyhow::Result<()> {
         writeln!(text, "  cannot be proved with this profile: {missing}")?;
     }
     print(&text)
-}
-
-/// Prints a completion script.
-pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<u8> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "leader", &mut script);
-    print(&script)?;
-    Ok(exit::OK)
-}
-
-/// Writes to stdout. Whoever reads it may have heard enough: that is no error.
-pub fn print(bytes: &[u8]) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot write to stdout"),
-        _ => Ok(()),
-    }
 }

@@ -1,11 +1,10 @@
 //! What is said while work goes on: a line at every change and once a minute, and a bar on a terminal.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use ops::circuits::build::Step;
+use indicatif::ProgressBar;
 use ops::log::Screen;
 use ops::task::{Kind, TaskId};
 
@@ -16,71 +15,23 @@ use crate::plan::BlockPlan;
 const GUESS: [(Kind, f64); 4] =
     [(Kind::Segment, 1.0), (Kind::SegmentMerge, 0.2), (Kind::BatchMerge, 0.2), (Kind::Block, 0.45)];
 
-fn bar(screen: &Screen, len: u64, template: &str) -> Option<ProgressBar> {
-    let style = ProgressStyle::with_template(template).expect("the template is a constant").progress_chars("=> ");
-    let bar = screen.bars()?.add(ProgressBar::new(len).with_style(style));
-    bar.enable_steady_tick(Duration::from_secs(1));
-    Some(bar)
-}
-
-/// Tells the steps of preparing circuits.
-#[derive(Debug)]
-pub struct CircuitsProgress {
-    profile: String,
-    screen: Screen,
-    bar: Mutex<Option<ProgressBar>>,
-}
-
-impl CircuitsProgress {
-    /// For the circuits of a profile.
-    pub fn new(profile: &str, screen: &Screen) -> Self {
-        Self { profile: profile.to_owned(), screen: screen.clone(), bar: Mutex::new(None) }
-    }
-
-    /// Takes note of a step.
-    pub fn step(&self, step: Step) {
-        let Step { number, total, what, elapsed } = step;
-        // Time left by the steps so far; the upper circuits take longer than those of tables, so it is a lower bound.
-        tracing::info!(
-            step = %format!("{number}/{total}"),
-            time_spent = %seconds(elapsed),
-            "Preparing circuits of profile {}: {what}",
-            self.profile
-        );
-        let mut slot = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if slot.is_none() {
-            *slot = bar(&self.screen, total as u64, "circuits [{bar:40}] {pos}/{len} {elapsed_precise} {msg}");
-        }
-        if let Some(bar) = &*slot {
-            bar.set_length(total as u64);
-            bar.set_position(number as u64 - 1);
-            bar.set_message(what);
-        }
-    }
-
-    /// Removes the bar.
-    pub fn finish(&self) {
-        if let Some(bar) = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
 /// Tells how a block is getting on.
 #[derive(Debug)]
 pub struct BlockProgress {
     number: u64,
     transactions: u32,
-    workers: usize,
+    workers: Option<usize>,
     start: Instant,
     measured: HashMap<Kind, (Duration, u32)>,
+    running: HashSet<TaskId>,
+    eta: Arc<Mutex<Option<Duration>>>,
     last: String,
     bar: Option<ProgressBar>,
 }
 
 impl BlockProgress {
-    /// For a planned block, worked on by so many workers.
-    pub fn new(plan: &BlockPlan, workers: usize, tasks: usize, screen: &Screen) -> Self {
+    /// For a planned block, worked on by so many workers, if that is known.
+    pub fn new(plan: &BlockPlan, workers: Option<usize>, tasks: usize, screen: &Screen) -> Self {
         let template =
             format!("block {} [{{bar:40}}] {{pos}}/{{len}} tasks {{elapsed_precise}} {{msg}}", plan.block.number);
         Self {
@@ -89,8 +40,10 @@ impl BlockProgress {
             workers,
             start: Instant::now(),
             measured: HashMap::new(),
+            running: HashSet::new(),
+            eta: Arc::default(),
             last: String::new(),
-            bar: bar(screen, tasks as u64, &template),
+            bar: screen.bar(tasks as u64, &template),
         }
     }
 
@@ -99,9 +52,22 @@ impl BlockProgress {
         self.start.elapsed()
     }
 
-    /// Takes note of how long a task took.
-    pub fn proved(&mut self, graph: &Graph, id: &TaskId, time: Duration) {
-        if let Some(task) = graph.tasks().find(|task| task.id == *id) {
+    /// Where the time left can be read at any time.
+    pub fn eta_source(&self) -> Arc<Mutex<Option<Duration>>> {
+        self.eta.clone()
+    }
+
+    /// A worker has begun a task.
+    pub fn started(&mut self, id: TaskId) {
+        self.running.insert(id);
+    }
+
+    /// Takes note of a task that is done, and of how long it took unless it was done before.
+    pub fn ended(&mut self, graph: &Graph, id: &TaskId, time: Option<Duration>) {
+        self.running.remove(id);
+        if let Some(time) = time
+            && let Some(task) = graph.tasks().find(|task| task.id == *id)
+        {
             let measured = self.measured.entry(task.work.kind()).or_default();
             *measured = (measured.0 + time, measured.1 + 1);
         }
@@ -131,12 +97,15 @@ impl BlockProgress {
     fn say(&self, graph: &Graph) {
         let (segments, segments_done) = graph.count(Kind::Segment);
         let done: usize = Kind::ALL.into_iter().map(|kind| graph.count(kind).1).sum();
-        let eta = self.eta(graph).map_or_else(|| "unknown".to_owned(), seconds);
+        let eta = self.eta(graph);
+        *self.eta.lock().unwrap_or_else(PoisonError::into_inner) = eta;
+        let eta = eta.map_or_else(|| "unknown".to_owned(), seconds);
         tracing::info!(
             txs_proved = graph.transactions_proved(),
             total_txs = self.transactions,
             segments = %format!("{segments_done}/{segments}"),
             tasks = %format!("{done}/{}", graph.len()),
+            running = self.running.len(),
             time_spent = %seconds(self.start.elapsed()),
             eta = %eta,
             "Proving block {}",
@@ -165,7 +134,8 @@ impl BlockProgress {
                     .measured
                     .get(&kind)
                     .map_or(unit * guess(kind), |(time, count)| time.as_secs_f64() / f64::from(*count));
-                let lanes = if kind == Kind::Block { 1 } else { self.workers.min((all - done).max(1)) };
+                let workers = self.workers.unwrap_or(self.running.len()).max(1);
+                let lanes = if kind == Kind::Block { 1 } else { workers.min((all - done).max(1)) };
                 each * (all - done) as f64 / lanes as f64
             })
             .sum();

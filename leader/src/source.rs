@@ -22,7 +22,7 @@ pub fn open(file: Option<PathBuf>) -> Blocks {
     };
     std::thread::Builder::new()
         .name("witness".to_owned())
-        .stack_size(ops::serve::STACK_BYTES)
+        .stack_size(ops::stack::BYTES)
         .spawn(read)
         .expect("the system gives a thread");
     receiver

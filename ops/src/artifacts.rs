@@ -3,10 +3,13 @@
 //! A local directory now, through the `object_store` crate, whose other back ends a cluster will use. An artifact is
 //! compressed, carries a checksum, and appears whole or not at all.
 
+use std::io::{self, ErrorKind};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evm_arithmetization::{GenerationInputs, ProofWithPublicValues};
+use futures_util::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, path::Path as Key};
 use serde::Serialize;
@@ -14,7 +17,8 @@ use serde::de::DeserializeOwned;
 
 use crate::digest::Digest;
 use crate::fs::{self, FsError};
-use crate::task::TaskId;
+use crate::mock::MockOutput;
+use crate::task::{BlockId, TaskId};
 
 /// An artifact may not be larger than this when unpacked. The inputs of a batch have at most some megabytes.
 const MAX_BYTES: usize = 1 << 30;
@@ -49,6 +53,25 @@ pub enum ArtifactError {
     /// The folder of a local store is unusable.
     #[error(transparent)]
     Fs(#[from] FsError),
+}
+
+impl ArtifactError {
+    /// Whether the store does not answer, rather than answering something else than was hoped for.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Store { .. }) && !self.is_full()
+    }
+
+    /// Whether there is no space left.
+    pub fn is_full(&self) -> bool {
+        let mut cause: Option<&dyn std::error::Error> = Some(self);
+        while let Some(error) = cause {
+            if let Some(io) = error.downcast_ref::<io::Error>() {
+                return matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+            }
+            cause = error.source();
+        }
+        false
+    }
 }
 
 /// Where artifacts are.
@@ -107,6 +130,61 @@ impl Artifacts {
         self.remove(inputs_key(digest)).await
     }
 
+    /// Whether a mock has done a task.
+    pub async fn has_mock(&self, id: &TaskId) -> Result<bool, ArtifactError> {
+        self.has(mock_key(id)).await
+    }
+
+    /// Marks a task as done by a mock.
+    pub async fn put_mock(&self, id: &TaskId) -> Result<(), ArtifactError> {
+        self.put(mock_key(id), &MockOutput { mock: true, id: *id }).await
+    }
+
+    /// Forgets that a mock has done a task.
+    pub async fn remove_mock(&self, id: &TaskId) -> Result<(), ArtifactError> {
+        self.remove(mock_key(id)).await
+    }
+
+    /// The checksum of a task's output, which a worker signs.
+    pub async fn output_checksum(&self, id: &TaskId) -> Result<Option<Digest>, ArtifactError> {
+        let proof = self.output(id).await?;
+        proof
+            .map(|proof| pack(&proof).map(|(checksum, _)| checksum))
+            .transpose()
+            .map_err(|error| ArtifactError::Damaged { name: id.to_string(), reason: error.to_string() })
+    }
+
+    /// Which run of a leader a block belongs to: tasks of other runs are not wanted any more. Absent when the block is
+    /// proved, has failed or was cancelled.
+    pub async fn run(&self, key: &RunKey) -> Result<Option<Digest>, ArtifactError> {
+        self.optional(self.get(key.key()).await)
+    }
+
+    /// Begins a run of a block: tasks of earlier ones are not wanted any more.
+    pub async fn begin_run(&self, key: &RunKey, run: Digest) -> Result<(), ArtifactError> {
+        self.put(key.key(), &run).await
+    }
+
+    /// Ends the run of a block.
+    pub async fn end_run(&self, key: &RunKey) -> Result<(), ArtifactError> {
+        self.remove(key.key()).await
+    }
+
+    /// Ends the runs of all blocks in a range, whoever began them. Returns how many there were.
+    pub async fn end_runs(&self, blocks: &RangeInclusive<u64>) -> Result<usize, ArtifactError> {
+        let all: Vec<_> =
+            self.store.list(Some(&runs_key())).try_collect().await.map_err(|source| self.failed(source))?;
+        let mut ended = 0;
+        for object in all {
+            let number = object.location.filename().and_then(|name| name.split('-').next()?.parse::<u64>().ok());
+            if number.is_some_and(|number| blocks.contains(&number)) {
+                self.remove(object.location).await?;
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    }
+
     fn optional<T>(&self, result: Result<T, ArtifactError>) -> Result<Option<T>, ArtifactError> {
         match result {
             Ok(value) => Ok(Some(value)),
@@ -129,8 +207,8 @@ impl Artifacts {
 
     async fn put<T: Serialize>(&self, key: Key, value: &T) -> Result<(), ArtifactError> {
         let damaged = |reason: String| ArtifactError::Damaged { name: key.to_string(), reason };
-        let plain = postcard::to_stdvec(value).map_err(|error| damaged(error.to_string()))?;
-        let mut bytes = Digest::of_bytes(&plain).as_bytes().to_vec();
+        let (checksum, plain) = pack(value).map_err(|error| damaged(error.to_string()))?;
+        let mut bytes = checksum.as_bytes().to_vec();
         bytes.extend(zstd::encode_all(plain.as_slice(), LEVEL).map_err(|error| damaged(error.to_string()))?);
         self.store.put(&key, PutPayload::from(bytes)).await.map_err(|source| self.failed(source))?;
         Ok(())
@@ -163,6 +241,12 @@ impl Artifacts {
     }
 }
 
+/// A value as bytes, with their checksum.
+fn pack<T: Serialize>(value: &T) -> postcard::Result<(Digest, Vec<u8>)> {
+    let plain = postcard::to_stdvec(value)?;
+    Ok((Digest::of_bytes(&plain), plain))
+}
+
 /// Unpacks at most [`MAX_BYTES`], however well they were packed.
 fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
@@ -172,6 +256,30 @@ fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
         true => Err(std::io::Error::other(format!("it unpacks to more than {MAX_BYTES} bytes"))),
         false => Ok(plain),
     }
+}
+
+/// Names the run of a block by a group of leaders.
+#[derive(Clone, Debug)]
+pub struct RunKey {
+    /// The group.
+    pub group: String,
+    /// The block.
+    pub block: BlockId,
+}
+
+impl RunKey {
+    fn key(&self) -> Key {
+        let BlockId { number, hash } = self.block;
+        runs_key().join(self.group.as_str()).join(format!("{number}-{hash:x}"))
+    }
+}
+
+fn runs_key() -> Key {
+    Key::from(format!("v{}/runs", crate::task::FORMAT))
+}
+
+fn mock_key(id: &TaskId) -> Key {
+    Key::from(format!("v{}/mock/{id}", crate::task::FORMAT))
 }
 
 fn output_key(id: &TaskId) -> Key {

@@ -14,6 +14,20 @@ pub const CIRCUITS_DIR: &str = "CIRCUITS_DIR";
 pub const ARTIFACTS_DIR: &str = "ARTIFACTS_DIR";
 /// Keep the proofs of segments and merges after their block is proved.
 pub const KEEP_INTERMEDIATE_PROOFS: &str = "ZERO_BIN_KEEP_INTERMEDIATE_PROOFS";
+/// Address of the broker.
+pub const AMQP_URI: &str = "AMQP_URI";
+/// File with the broker's user name.
+pub const AMQP_USERNAME_FILE: &str = "AMQP_USERNAME_FILE";
+/// File with the broker's password.
+pub const AMQP_PASSWORD_FILE: &str = "AMQP_PASSWORD_FILE";
+/// File with certificates of the authorities that may vouch for the broker.
+pub const AMQP_CA_FILE: &str = "AMQP_CA_FILE";
+/// File with the certificate that this client shows to the broker.
+pub const AMQP_CERT_FILE: &str = "AMQP_CERT_FILE";
+/// File with the private key of that certificate.
+pub const AMQP_KEY_FILE: &str = "AMQP_KEY_FILE";
+/// Name of the worker.
+pub const WORKER_NAME: &str = "WORKER_NAME";
 
 /// Circuit sizes by table, each a half-open range of logarithms such as `16..21`.
 pub mod sizes {

@@ -64,9 +64,16 @@ pub fn remove(path: &Path) -> Result<(), FsError> {
 }
 
 /// Writes a file so that it appears whole or not at all, whatever happens: written beside its place, brought to disk,
-/// then renamed.
+/// then renamed. The user's umask decides who may read it.
 pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FsError> {
-    let draft = draft(path, write)?;
+    let draft = draft(path, 0o666, write)?;
+    draft.as_file().sync_all().map_err(error("write", path))?;
+    persist(draft, path)
+}
+
+/// Writes a small file that only its owner can read; like [`write_atomic`] otherwise.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let draft = draft(path, 0o600, |file| file.write_all(bytes))?;
     draft.as_file().sync_all().map_err(error("write", path))?;
     persist(draft, path)
 }
@@ -74,16 +81,19 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
 /// Like [`write_atomic`], but does not wait for the disk: for gigabytes that can be made again, with a checksum that
 /// tells when the machine has stopped in between.
 pub fn write_cached(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FsError> {
-    persist(draft(path, write)?, path)
+    persist(draft(path, 0o666, write)?, path)
 }
 
-fn draft(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<NamedTempFile, FsError> {
+fn draft(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<NamedTempFile, FsError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_dir_all(folder)?;
-    // The user's umask decides who may read the file, as for any other file; temporary ones are private by default.
     let mut draft = tempfile::Builder::new()
         .prefix(".draft-")
-        .permissions(Permissions::from_mode(0o666))
+        .permissions(Permissions::from_mode(mode))
         .tempfile_in(folder)
         .map_err(error("write", path))?;
     let mut buffered = io::BufWriter::with_capacity(1 << 20, draft.as_file_mut());

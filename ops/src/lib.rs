@@ -2,17 +2,19 @@
 //!
 //! Read in this order, which is that of dependence: a module uses only those above it.
 //!
-//! - [`mod@env`], [`mod@log`], [`version`], [`panics`], [`fs`], [`digest`], [`sealed`]: the ground.
+//! - [`mod@env`], [`mod@log`], [`version`], [`panics`], [`stack`], [`fs`], [`digest`], [`sealed`]: the ground.
 //! - [`witness`]: what comes in.
 //! - [`profile`], [`machine`], [`circuits`]: what proving needs besides its input.
 //! - [`proof`], [`header`]: what goes out, and what it is compared with.
-//! - [`task`], [`artifacts`], [`queue`]: units of proving, where their inputs and outputs are, how they travel.
+//! - [`task`], [`mock`], [`artifacts`], [`queue`]: units of proving, what stands in for proofs in tests of load, where
+//!   inputs and outputs are, how tasks travel.
 //! - [`execute`]: the only door to proving; [`serve`]: a worker's loop around it.
-//! - [`exit`]: what all of it ends in.
+//! - [`cli`]: flags that several binaries have; [`exit`], [`stdout`]: what all of it ends in.
 
 pub mod env;
 pub mod log;
 pub mod panics;
+pub mod stack;
 pub mod version;
 
 pub mod digest;
@@ -29,10 +31,13 @@ pub mod header;
 pub mod proof;
 
 pub mod artifacts;
+pub mod mock;
 pub mod queue;
 pub mod task;
 
 pub mod execute;
 pub mod serve;
 
+pub mod cli;
 pub mod exit;
+pub mod stdout;

@@ -1,9 +1,10 @@
 //! Logging, set up once for all binaries: to stderr, text or JSON, filtered by `RUST_LOG`.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -40,6 +41,14 @@ impl Screen {
     /// Where to add progress bars, on a terminal only.
     pub fn bars(&self) -> Option<&MultiProgress> {
         self.interactive.then_some(&self.bars)
+    }
+
+    /// A progress bar, on a terminal only. `template` must be one of indicatif's.
+    pub fn bar(&self, len: u64, template: &str) -> Option<ProgressBar> {
+        let style = ProgressStyle::with_template(template).ok()?.progress_chars("=> ");
+        let bar = self.bars()?.add(ProgressBar::new(len).with_style(style));
+        bar.enable_steady_tick(Duration::from_secs(1));
+        Some(bar)
     }
 }
 

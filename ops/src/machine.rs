@@ -7,6 +7,11 @@ use crate::profile::{Heights, Profile, Security, TABLES};
 /// One gigabyte, 10^9 bytes.
 pub const GB: u64 = 1_000_000_000;
 
+/// The name of this machine, or of this pod.
+pub fn host_name() -> String {
+    sysinfo::System::host_name().unwrap_or_else(|_| "unknown".to_owned())
+}
+
 /// Cores and memory at hand.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
@@ -40,12 +45,19 @@ impl Machine {
 /// One megabyte, 10^6 bytes.
 pub const MB: u64 = 1_000_000;
 
+/// Part of the memory that is planned with.
+const HEADROOM: f64 = 0.85;
+
+/// Tables whose circuits a segment needs at most, and one more for sizes that vary between segments.
+const TABLES_AT_ONCE: usize = 14;
+
 /// What recursion takes beside the circuits, and the kernel with the interpreter.
 const FIXED: u64 = 1_200_000_000;
 
 /// Bytes that proving a segment with tables of these heights takes beside the circuits: for each row the values,
 /// coefficients and twofold extension of each column with the hashes over them, lookup columns, and once more the
-/// widest table while it is committed to. Within 15 % of what was measured for full segments.
+/// widest table while it is committed to. Within 15 % of what was measured for full segments; for small ones it is too much by up
+/// to a third (1.9 GB where 1.0 to 1.4 were seen).
 pub fn segment_bytes(heights: &Heights) -> u64 {
     let table = |index: usize| {
         let rows = heights[index].map_or(0, |height| 1u64 << height);
@@ -75,6 +87,16 @@ fn circuit_bytes(security: Security) -> (u64, u64) {
 pub fn circuits_bytes(profile: &Profile, tables: usize) -> u64 {
     let (upper, table) = circuit_bytes(profile.security);
     upper + table * tables as u64
+}
+
+/// Bytes that the circuits take that are in use at a time.
+pub fn used_circuits_bytes(profile: &Profile) -> u64 {
+    circuits_bytes(profile, TABLES_AT_ONCE.min(profile.table_circuits()))
+}
+
+/// Bytes for segments beside the circuits, of so many bytes of memory.
+pub fn segment_budget(profile: &Profile, memory: u64) -> u64 {
+    ((memory as f64 * HEADROOM) as u64).saturating_sub(used_circuits_bytes(profile))
 }
 
 /// Bytes that building all circuits of a profile takes: all of them, and the upper ones once more to be written.

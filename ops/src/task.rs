@@ -4,6 +4,9 @@
 //! range it covers. So it is known before the work is done and is the same in every process: the result of a task is
 //! stored under its id, and whoever finds it there need not prove it again.
 
+use std::cmp::Reverse;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -105,7 +108,7 @@ pub struct Child {
 }
 
 /// The kinds of tasks, from the many and heavy to the one at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// [`Work::Segment`].
@@ -133,6 +136,20 @@ impl Kind {
     }
 }
 
+/// Which part of a block: `batch 0 segment 3`, `batch 0 segments 0..3`, `batches 0..1`, `block`.
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Segment(SegmentWork { batch, index, .. }) => write!(f, "batch {batch} segment {index}"),
+            Self::SegmentMerge { batch, segments: (first, last), .. } => {
+                write!(f, "batch {batch} segments {first}..{last}")
+            }
+            Self::BatchMerge { batches: (first, last), .. } => write!(f, "batches {first}..{last}"),
+            Self::Block { .. } => f.write_str("block"),
+        }
+    }
+}
+
 impl Work {
     /// The kind of the work.
     pub fn kind(&self) -> Kind {
@@ -145,11 +162,22 @@ impl Work {
     }
 }
 
+/// Place of a task in a queue, smallest first.
+pub type Place = (u64, Reverse<Kind>);
+
 impl Task {
-    /// Place in the queue, smallest first: older blocks before younger ones, and in a block merges before segments,
-    /// since they are short and free what others wait for.
-    pub fn priority(&self) -> (u64, std::cmp::Reverse<Kind>) {
-        (self.block.number, std::cmp::Reverse(self.work.kind()))
+    /// Older blocks go before younger ones, and in a block merges before segments, since they are short and free what
+    /// others wait for.
+    pub fn place(&self) -> Place {
+        (self.block.number, Reverse(self.work.kind()))
+    }
+
+    /// Megabytes that it takes beside the circuits, where that is much.
+    pub fn memory_mb(&self) -> u32 {
+        match &self.work {
+            Work::Segment(segment) => segment.memory_mb,
+            _ => 0,
+        }
     }
 }
 

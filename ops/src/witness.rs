@@ -10,7 +10,9 @@ use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 
 use ethereum_types::{H256, U256};
-use evm_arithmetization::proof::{BlockHashes, BlockMetadata};
+use evm_arithmetization::proof::{BlockHashes, BlockMetadata, consolidate_hashes};
+use evm_arithmetization::{Field, Hasher};
+use plonky2::field::types::PrimeField64;
 use serde::de::{self, DeserializeSeed, Deserializer as _, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use trace_decoder::{
@@ -162,6 +164,21 @@ impl Witness {
     pub fn link(&self) -> Link {
         let BlockLevelData { b_meta, b_hashes, .. } = &self.other_data.b_data;
         Link::new(b_meta, b_hashes, self.other_data.checkpoint_state_trie_root)
+    }
+
+    /// Mends the digest of the block hashes that a chain of proofs starts with, if it is that of this block and was only
+    /// rounded: jq before 1.7 reads numbers as doubles. Returns whether it was.
+    pub fn mend_rounded_hash(&mut self) -> bool {
+        let exact = consolidate_hashes::<Hasher, Field>(&self.other_data.b_data.b_hashes.prev_hashes);
+        let given = self.other_data.checkpoint_consolidated_hash;
+        let rounded = |number: &Field| number.to_canonical_u64() as f64;
+        // jq prints the 17 digits that tell a double from its neighbours.
+        let same = exact.iter().zip(&given).all(|(exact, given)| (rounded(exact) / rounded(given) - 1.0).abs() < 1e-15);
+        if given == exact || !same {
+            return false;
+        }
+        self.other_data.checkpoint_consolidated_hash = exact;
+        true
     }
 
     /// Hash of the parent block.

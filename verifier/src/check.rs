@@ -2,10 +2,12 @@
 
 use anyhow::{Context, bail};
 use evm_arithmetization::PublicValues;
+use ops::circuits::progress;
 use ops::circuits::store::{self, Store};
 use ops::circuits::verifier::Verifier;
 use ops::exit;
 use ops::header::{self, Header};
+use ops::log::Screen;
 use ops::profile::Security;
 use ops::proof::{self, AnyProof};
 
@@ -13,11 +15,11 @@ use crate::cli::Cli;
 use crate::statement::{self, Statement};
 
 /// Checks every proof of the file and what connects them; prints what they state and the verdict.
-pub fn run(cli: &Cli) -> anyhow::Result<u8> {
+pub fn run(cli: &Cli, screen: &Screen) -> anyhow::Result<u8> {
     let file = cli.file.as_deref().context("no proof file is given")?;
     let proofs = proof::read(file)?;
     let headers = cli.header.as_deref().map(header::read).transpose()?;
-    let verifier = find_verifier(cli, &proofs)?;
+    let verifier = find_verifier(cli, &proofs, screen)?;
     if verifier.profile.security == Security::Test && !cli.allow_insecure {
         bail!(
             "profile {} has {} bit of security, its proofs prove nothing; --allow-insecure checks them all the same",
@@ -45,7 +47,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<u8> {
 }
 
 /// The verifier file that was named, or the one in the circuit store that the proof was made with.
-fn find_verifier(cli: &Cli, proofs: &[AnyProof]) -> anyhow::Result<Verifier> {
+fn find_verifier(cli: &Cli, proofs: &[AnyProof], screen: &Screen) -> anyhow::Result<Verifier> {
     if let Some(path) = &cli.verifier_circuit {
         return Verifier::read(path).with_context(|| format!("verifier file {}", path.display()));
     }
@@ -64,15 +66,7 @@ fn find_verifier(cli: &Cli, proofs: &[AnyProof]) -> anyhow::Result<Verifier> {
                 root.display()
             );
         }
-        let said = |step: ops::circuits::build::Step| {
-            tracing::info!("preparing circuits {}/{}: {}", step.number, step.total, step.what)
-        };
-        // Building circuits recurses deeply.
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().stack_size(ops::serve::STACK_BYTES);
-            let building = thread.spawn_scoped(scope, || store.open(&said))?;
-            building.join().map_err(|panic| anyhow::anyhow!(ops::panics::message(&*panic)))
-        })??;
+        progress::open(&store, screen)?;
     }
     Ok(store.verifier()?)
 }

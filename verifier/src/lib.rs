@@ -10,14 +10,15 @@ pub mod statement;
 use std::process::ExitCode;
 
 use ops::exit;
+use ops::log::Screen;
 
 use cli::{Cli, Command};
 
 /// Runs a command line; the result is the exit code.
-pub fn run(cli: Cli) -> anyhow::Result<u8> {
+pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
     match &cli.command {
-        Some(Command::Completions { shell }) => statement::completions(*shell),
-        None => check::run(&cli),
+        Some(Command::Completions { shell }) => ops::stdout::completions::<Cli>(*shell),
+        None => check::run(&cli, screen),
     }
 }
 

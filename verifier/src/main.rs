@@ -7,6 +7,6 @@ use verifier::cli::Cli;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    ops::log::init(&cli.log);
-    verifier::exit_code(verifier::run(cli))
+    let screen = ops::log::init(&cli.log);
+    verifier::exit_code(verifier::run(cli, &screen))
 }

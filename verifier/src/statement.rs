@@ -1,16 +1,12 @@
 //! What a proof states, for people and for scripts.
 
-use std::io::{self, Write};
+use std::io::Write;
 
-use clap::CommandFactory;
 use ethereum_types::H256;
 use evm_arithmetization::PublicValues;
 use ops::circuits::verifier::Verifier;
-use ops::exit;
 use ops::proof::AnyProof;
 use serde::Serialize;
-
-use crate::cli::Cli;
 
 /// What a valid proof states.
 #[derive(Debug, Serialize)]
@@ -122,22 +118,5 @@ pub fn print(statements: &[Statement], wrong: &[String], compared: bool, json: b
             writeln!(text, "INVALID")?;
         }
     }
-    write(&text)
-}
-
-/// Prints a completion script.
-pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<u8> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "verifier", &mut script);
-    write(&script)?;
-    Ok(exit::OK)
-}
-
-/// Writes to stdout. Whoever reads it may have heard enough: that is no error, the verdict is the exit code.
-fn write(bytes: &[u8]) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    ops::stdout::print(&text)
 }

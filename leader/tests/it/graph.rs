@@ -3,17 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use ethereum_types::H256;
-use evm_arithmetization::{NUM_TABLES, ProofWithPublicInputs, ProofWithPublicValues};
+use evm_arithmetization::NUM_TABLES;
 use fastrand::Rng;
-use leader::dispatch;
+use leader::dispatch::{self, Trust};
 use leader::graph::Graph;
 use leader::plan::{BatchPlan, BlockPlan};
 use ops::artifacts::Artifacts;
 use ops::digest::Digest;
 use ops::machine::{MB, segment_bytes};
 use ops::task::{BlockId, Child, FORMAT, Kind, Scope, Task, TaskId, Work};
-use serde::Deserialize;
-use serde_json::json;
+use testing::folder::files;
+use testing::proof::hollow_proof;
 
 const MOST: u32 = 9;
 
@@ -383,27 +383,6 @@ fn the_block_before_may_come_at_any_time() {
     assert_eq!(given.last(), Some(&root_of(&graph)));
 }
 
-/// Something with the form of a proof; it proves nothing.
-fn hollow_proof() -> ProofWithPublicValues {
-    let intern = ProofWithPublicInputs::deserialize(json!({
-        "proof": {
-            "wires_cap": [],
-            "plonk_zs_partial_products_cap": [],
-            "quotient_polys_cap": [],
-            "openings": {
-                "constants": [], "plonk_sigmas": [], "wires": [], "plonk_zs": [], "plonk_zs_next": [],
-                "partial_products": [], "quotient_polys": [], "lookup_zs": [], "lookup_zs_next": [],
-            },
-            "opening_proof": {
-                "commit_phase_merkle_caps": [], "query_round_proofs": [], "final_poly": { "coeffs": [] },
-                "pow_witness": 0,
-            },
-        },
-        "public_inputs": [],
-    }));
-    ProofWithPublicValues { intern: intern.expect("it has the form of a proof"), public_values: Default::default() }
-}
-
 /// What a former run left in the artifact store is not run again, and what is damaged there is.
 #[tokio::test]
 async fn a_restart_goes_on_from_what_is_stored() {
@@ -414,7 +393,7 @@ async fn a_restart_goes_on_from_what_is_stored() {
         let plan = block(&shape);
         let mut graph = Graph::new(&plan, None);
         let tasks = by_id(&graph);
-        assert_eq!(dispatch::resume(&mut graph, &artifacts).await.expect("it looks"), 0);
+        assert_eq!(dispatch::resume(&mut graph, &artifacts, &Trust::Own).await.expect("it looks"), 0);
 
         let ids: Vec<TaskId> = graph.tasks().map(|task| task.id).filter(|id| *id != root_of(&graph)).collect();
         let stored: Vec<TaskId> = (0..3).map(|_| ids[rng.usize(..ids.len())]).collect();
@@ -423,27 +402,26 @@ async fn a_restart_goes_on_from_what_is_stored() {
             artifacts.put_output(id, &hollow_proof()).await.expect("it is put");
             skipped.extend(subtree(&tasks, *id));
         }
-        assert_eq!(dispatch::resume(&mut graph, &artifacts).await.expect("it looks"), skipped.len(), "{shape:?}");
+        assert_eq!(
+            dispatch::resume(&mut graph, &artifacts, &Trust::Own).await.expect("it looks"),
+            skipped.len(),
+            "{shape:?}"
+        );
         let given = run(&mut graph, &mut rng);
         assert_eq!(given.len(), graph.len() - skipped.len(), "{shape:?}");
         assert!(given.iter().all(|id| !skipped.contains(id)), "{shape:?}");
 
         damage(folder.path());
         let mut again = Graph::new(&plan, None);
-        assert_eq!(dispatch::resume(&mut again, &artifacts).await.expect("it looks"), 0, "{shape:?}");
+        assert_eq!(dispatch::resume(&mut again, &artifacts, &Trust::Own).await.expect("it looks"), 0, "{shape:?}");
         assert_eq!(run(&mut again, &mut rng).len(), again.len(), "{shape:?}");
     }
 }
 
 /// Cuts the last byte off every file.
 fn damage(folder: &std::path::Path) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            damage(&path);
-        } else {
-            let bytes = std::fs::read(&path).expect("a file");
-            std::fs::write(&path, &bytes[..bytes.len() - 1]).expect("it is cut");
-        }
+    for path in files(folder) {
+        let bytes = std::fs::read(&path).expect("a file");
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).expect("it is cut");
     }
 }

@@ -1,6 +1,11 @@
 //! What `leader` promises without proving anything: plans of real witnesses, the graph of tasks, the command line.
 
-mod cli;
+mod bad_input;
+mod circuits;
+mod flags;
 mod graph;
+mod help;
+mod plan;
+mod process;
 mod support;
 mod witnesses;

@@ -1,25 +1,14 @@
-//! What several subjects need: where witnesses are, and a voice.
+//! What several subjects need: the program in a home of its own, and its exit codes as scripts know them.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Once;
+use testing::home::Home;
 
-/// A path from the root of the workspace.
-pub(crate) fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
+pub(crate) const OK: i32 = 0;
+pub(crate) const FAILED: i32 = 1;
+pub(crate) const USAGE: i32 = 2;
+pub(crate) const RESOURCES: i32 = 3;
+pub(crate) const INTERRUPTED: i32 = 130;
 
-/// Says something that a passing test would not show otherwise.
-pub(crate) fn say(text: &str) {
-    // Not `eprintln!`, which the test harness keeps to itself.
-    writeln!(io::stderr(), "{text}").expect("stderr is open");
-}
-
-/// Gives rayon's threads the stack that simulation needs, as the program does.
-pub(crate) fn large_stacks() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let threads = rayon::ThreadPoolBuilder::new().stack_size(ops::serve::STACK_BYTES);
-        threads.build_global().expect("nobody has started rayon's threads before");
-    });
+/// `leader`, as people and scripts call it.
+pub(crate) fn leader() -> Home {
+    Home::new(env!("CARGO_BIN_EXE_leader"))
 }

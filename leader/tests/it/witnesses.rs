@@ -13,24 +13,13 @@ use mpt_trie::partial_trie::{HashedPartialTrie, PartialTrie};
 use ops::digest::Digest;
 use ops::profile::{CPU, Profile};
 use ops::task::{BlockId, Scope};
-use ops::witness::{self, Witness};
-use serde::Deserialize;
-
-use crate::support::{large_stacks, root, say};
+use ops::witness::Witness;
+use testing::say;
+use testing::stack::large_stacks;
+use testing::witness::{Header, elsewhere, read, root};
 
 const BATCH_SIZES: [u32; 3] = [1, 3, 10];
 const MAX_CPU_LEN_LOGS: [u8; 2] = [17, 19];
-
-/// What a header says of the end of a block.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Header {
-    hash: H256,
-    state_root: H256,
-    transactions_root: H256,
-    receipts_root: H256,
-    gas_used: U256,
-}
 
 /// Name and blocks of a witness file.
 type File = (String, Vec<Witness>);
@@ -44,17 +33,12 @@ fn load(folder: &Path) -> (Vec<File>, HashMap<H256, Header>) {
     paths.sort();
     for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")) {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let text = std::fs::read(path).expect("a readable file");
+        let text = std::fs::read_to_string(path).expect("a readable file");
         if name.ends_with("_header") {
-            let found: Vec<Header> = serde_json::from_slice(&text).expect("headers");
+            let found: Vec<Header> = serde_json::from_str(&text).expect("headers");
             headers.extend(found.into_iter().map(|header| (header.hash, header)));
         } else {
-            let mut blocks = Vec::new();
-            witness::read(text.as_slice(), |block| {
-                blocks.push(block);
-                Ok(())
-            })
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+            let blocks = read(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
             witnesses.push((name, blocks));
         }
     }
@@ -159,11 +143,8 @@ fn shipped_witnesses_connect_and_run() {
 
 #[test]
 fn recorded_witnesses_connect_and_run() {
-    let folder = root("../shared/witnesses");
-    if folder.is_dir() {
+    if let Some(folder) = elsewhere("") {
         check_folder(&folder);
-    } else {
-        say(&format!("not tested with recorded witnesses: {} is absent", folder.display()));
     }
 }
 

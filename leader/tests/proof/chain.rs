@@ -1,7 +1,6 @@
 //! The chain that all scenarios share: two blocks, proved once.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -15,9 +14,13 @@ use ops::profile::Profile;
 use ops::proof::{self, AnyProof, BlockProof};
 use ops::task::{BlockId, Scope, Task, TaskId};
 use ops::witness::Witness;
+use testing::process::Run;
+use testing::say;
+use testing::stack::{large_stacks, on_a_large_stack};
+use testing::witness::{elsewhere, read, root};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::process::{Run, interrupt, leader, run};
+use crate::process::{interrupt, leader, run};
 
 /// Transactions per batch, the default of `leader`.
 const BATCH_SIZE: u32 = 10;
@@ -71,15 +74,8 @@ pub(crate) fn heavy() -> SemaphorePermit<'static> {
     block_on(HEAVY.acquire()).expect("it is never closed")
 }
 
-/// Says something that is seen without `--nocapture`.
-fn say(what: &str) {
-    writeln!(std::io::stderr().lock(), "proof: {what}").expect("stderr takes a line");
-}
-
 fn prove() -> Chain {
-    // Before anything proves, or uses rayon at all, in this process.
-    let pool = rayon::ThreadPoolBuilder::new().stack_size(ops::serve::STACK_BYTES);
-    pool.build_global().expect("nobody has used rayon before");
+    large_stacks();
     let folder = target_tmp().join("proof");
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("it is a folder of ours");
@@ -95,7 +91,7 @@ fn prove() -> Chain {
         command.arg("--keep-intermediate-proofs").arg("stdio").arg(&witness).arg("-o").arg(&output);
         command
     };
-    say("proving two blocks, which takes some minutes, and one more if circuits must be built");
+    say("proof: proving two blocks, which takes some minutes, and one more if circuits must be built");
     let runs = [
         interrupt(&mut prove(), "proved segment ", "KILL"),
         interrupt(&mut prove(), ": proved ", "TERM"),
@@ -106,7 +102,7 @@ fn prove() -> Chain {
         fs::write(folder.join(format!("{name}.log")), &run.stderr).expect("the folder is writable");
     }
     runs[3].expect(0, &[]);
-    say("the two blocks are proved");
+    say("proof: the two blocks are proved");
 
     let verifier = folder.join("verifier.bin");
     run(leader(&artifacts).args(["circuits", "export-verifier"]).arg(&verifier)).expect(0, &[]);
@@ -116,20 +112,12 @@ fn prove() -> Chain {
 
 /// Two blocks in a row: real ones where a folder of witnesses lies beside the repository, else our own with headers.
 fn find_witness() -> ([Witness; 2], Option<PathBuf>) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let real = root.join("../shared/witnesses/witness_b3_b6.json");
-    let own = root.join("witnesses/chain.json");
-    let (path, headers) = match real.exists() {
-        true => (real, None),
-        false => (own, Some(root.join("witnesses/chain_header.json"))),
+    let (path, headers) = match elsewhere("witness_b3_b6.json") {
+        Some(real) => (real, None),
+        None => (root("witnesses/chain.json"), Some(root("witnesses/chain_header.json"))),
     };
-    say(&format!("the witness is {}", path.display()));
-    let mut blocks = Vec::new();
-    let each = |witness| {
-        blocks.push(witness);
-        Ok(())
-    };
-    ops::witness::read(fs::File::open(&path).expect("it is there"), each).expect("it is a witness");
+    say(&format!("proof: the witness is {}", path.display()));
+    let mut blocks = read(&fs::read_to_string(&path).expect("it is there")).expect("it is a witness");
     blocks.truncate(2);
     (blocks.try_into().expect("there are two blocks at least"), headers)
 }
@@ -159,15 +147,6 @@ pub(crate) fn open_circuits(root: &Path) -> Circuits {
 /// The profile of these tests.
 pub(crate) fn profile() -> Profile {
     Profile::named("test").expect("it is one of the profiles")
-}
-
-/// Runs on a thread as large as those that prove.
-pub(crate) fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(ops::serve::STACK_BYTES);
-        let thread = thread.spawn_scoped(scope, work).expect("the system gives a thread");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }
 
 /// Waits for something of the artifact store.

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 use ops::circuits::store::Store;
 use ops::profile::{CPU, Heights};
 use serde_json::Value;
+use testing::stack::on_a_large_stack;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::chain::{CHAIN, circuits_dir, on_a_large_stack, open_circuits, profile, scratch};
+use crate::chain::{CHAIN, circuits_dir, open_circuits, profile, scratch};
 use crate::process::{leader_with, run, verify};
 
 /// A store of the same circuits: every file is the same file until it is replaced.

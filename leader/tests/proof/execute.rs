@@ -10,8 +10,9 @@ use ops::digest::Digest;
 use ops::execute::{Failure, Inputs, execute};
 use ops::profile::{CPU, Sizes, TABLES};
 use ops::task::{FORMAT, Kind, Task, TaskId, Work};
+use testing::stack::on_a_large_stack;
 
-use crate::chain::{CHAIN, CIRCUITS, block_on, circuits_dir, heavy, on_a_large_stack, open_circuits};
+use crate::chain::{CHAIN, CIRCUITS, block_on, circuits_dir, heavy, open_circuits};
 
 /// Looking at the public values of two proofs takes less than this, and proving anything more.
 const NO_PROOF: Duration = Duration::from_secs(2);

@@ -8,9 +8,11 @@ use ops::digest::Digest;
 use ops::proof::BlockProof;
 use ops::witness::Witness;
 use serde_json::Value;
+use testing::process::Run;
+use testing::witness::root;
 
 use crate::chain::{CHAIN, read_proof, scratch, write_json};
-use crate::process::{Run, interrupt, leader, leader_with, run, verify};
+use crate::process::{interrupt, leader, leader_with, proved, run, verify};
 
 /// A process that was told to stop does so within this time, on a busy machine too.
 const SOON: Duration = Duration::from_secs(20);
@@ -19,22 +21,22 @@ const SOON: Duration = Duration::from_secs(20);
 fn a_killed_run_is_gone_on_from_and_no_finished_task_is_proved_again() {
     let runs = &CHAIN.runs;
     assert_eq!(runs[0].code, None, "the first run was killed");
-    let mut proved: HashMap<String, usize> = HashMap::new();
-    for task in runs.iter().flat_map(Run::proved) {
-        *proved.entry(task).or_default() += 1;
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for task in runs.iter().flat_map(proved) {
+        *times.entry(task).or_default() += 1;
     }
-    let again: Vec<_> = proved.iter().filter(|(_, times)| **times > 1).collect();
+    let again: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
     assert!(again.is_empty(), "proved more than once: {again:?}");
 
     // Each task was proved by one of the runs. A task that was stored right before the kill has no line in the log.
     let all: usize = (0..2).map(|block| CHAIN.tasks(block).len()).sum();
-    assert!(proved.len() <= all && proved.len() + 2 >= all, "{} of {all} tasks: {proved:?}", proved.len());
-    assert!(!runs[0].proved().is_empty() && !runs[3].proved().is_empty());
+    assert!(times.len() <= all && times.len() + 2 >= all, "{} of {all} tasks: {times:?}", times.len());
+    assert!(!proved(&runs[0]).is_empty() && !proved(&runs[3]).is_empty());
     for run in &runs[1..] {
         assert!(reused(run) > 0, "it does not say how much it reuses:\n{}", run.stderr);
     }
     // What the last run did not reuse it has proved.
-    assert_eq!(reused(&runs[3]) + runs[3].proved().len(), all, "{}", runs[3].stderr);
+    assert_eq!(reused(&runs[3]) + proved(&runs[3]).len(), all, "{}", runs[3].stderr);
 }
 
 /// How many tasks a run says it reuses, of all its blocks. A task below one that is there counts as well.
@@ -58,15 +60,10 @@ fn a_signal_stops_a_run_soon_with_a_word_on_how_to_go_on() {
 fn a_signal_stops_the_preparation_of_circuits_too() {
     let folder = scratch();
     let mut command = leader_with(&folder.path().join("circuits"), &folder.path().join("artifacts"));
-    command.arg("stdio").arg(witness_of_ours());
+    command.arg("stdio").arg(root("witnesses/transfer.json"));
     let run = interrupt(&mut command, "Preparing circuits", "TERM");
     run.expect(130, &["finished tasks are kept"]);
     assert!(run.stopping < SOON, "{:?}", run.stopping);
-}
-
-/// The smallest witness that is always there.
-fn witness_of_ours() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../witnesses/transfer.json")
 }
 
 #[test]
@@ -76,7 +73,7 @@ fn stdout_is_the_proof_array_in_one_line_and_nothing_else() {
     // Everything is proved already: this only reads.
     let last = run(leader(&chain.artifacts).arg("stdio").arg(&chain.witness));
     last.expect(0, &["reusing its proof"]);
-    assert_eq!(last.proved(), [""; 0]);
+    assert_eq!(proved(&last), [""; 0]);
     assert_eq!(array(&last), [as_value(&proofs[1])]);
     let all = run(leader(&chain.artifacts).args(["-k", "stdio"]).arg(&chain.witness));
     assert_eq!(array(&all), proofs.each_ref().map(as_value));
@@ -125,7 +122,7 @@ fn a_block_is_proved_on_top_of_a_proof_from_a_file() {
     let run = second_block_after(&CHAIN.proofs[0], artifacts.path(), output.path());
     run.expect(0, &["reusing "]);
     // The task of the block is another, since it builds on a proof of which only the file is known; all below is there.
-    let proved = run.proved();
+    let proved = proved(&run);
     assert!(matches!(&proved[..], [only] if only.starts_with("block of ")), "{proved:?}\n{}", run.stderr);
     let expected = read_proof(&CHAIN.proofs[1]);
     let found = read_proof(&output.path().join(CHAIN.proofs[1].file_name().unwrap()));
@@ -191,5 +188,5 @@ fn a_block_that_does_not_begin_at_its_checkpoint_is_refused_before_anything_is_p
     let run = run(leader(artifacts.path()).arg("stdio").arg(witness));
     // What it is missing is the proof of the block before.
     run.expect(2, &[&format!("block {}", CHAIN.blocks[1].number()), "--previous-proof"]);
-    assert_eq!(run.proved(), [""; 0]);
+    assert_eq!(proved(&run), [""; 0]);
 }

@@ -10,9 +10,10 @@ use ops::digest::Digest;
 use ops::proof::{self, AnyProof, BareProof, BlockProof};
 use rayon::prelude::*;
 use serde_json::{Value, json};
+use testing::process::Run;
 
 use crate::chain::{CHAIN, circuits_dir, read_proof, scratch, write_json};
-use crate::process::{Run, verify};
+use crate::process::verify;
 
 /// The order of the field that proofs are over, 2^64 - 2^32 + 1.
 const ORDER: u64 = 0xffff_ffff_0000_0001;

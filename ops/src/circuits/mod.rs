@@ -1,8 +1,9 @@
 //! The prepared circuits of one profile: what proving needs besides its input.
 //!
-//! [`store`] keeps them on disk, [`build`] makes them, [`verifier`] is the small part that checks block proofs.
+//! [`store`] keeps them on disk, [`build`] makes them, [`progress`] tells how that goes, [`verifier`] is the small part that checks block proofs.
 
 pub mod build;
+pub mod progress;
 pub mod store;
 pub mod verifier;
 

@@ -199,7 +199,7 @@ impl Store {
 
     /// Circuits from their upper ones; writes the verifier file unless it is there and theirs.
     fn with_verifier(&self, upper: AllRecursiveCircuits) -> Result<Circuits, StoreError> {
-        let verifier = Verifier::new(self.profile.clone(), upper.final_verifier_data())?;
+        let verifier = Verifier::new(self.profile.clone(), &upper)?;
         let there = match self.verifier() {
             Ok(there) if there.digest == verifier.digest => true,
             Err(StoreError::Verifier(VerifierError::Sealed(SealedError::Absent))) => false,

@@ -1,20 +1,23 @@
-//! The verifier file: the few kilobytes that check a block proof.
+//! The verifier file: what checks block proofs, and the proofs of a block's tasks; some kilobytes.
 
 use std::path::Path;
 
-use evm_arithmetization::VerifierData;
+use evm_arithmetization::{AllRecursiveCircuits, ProofWithPublicValues, PublicValues, VerifierData};
 use plonky2::util::serialization::DefaultGateSerializer;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::fs::FsError;
+use crate::panics;
 use crate::profile::Profile;
+use crate::proof;
 use crate::sealed::{self, SealedError};
+use crate::task::{Kind, Work};
 
 /// Format of the file. Goes up with every change of header or payload.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
-/// A verifier file may not be larger than this; real ones have some 2 kB.
+/// A verifier file may not be larger than this; real ones have some 10 kB.
 const MAX_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,27 +28,40 @@ struct Header {
     digest: Digest,
 }
 
+/// Verifier data as bytes, in the order of [`Kind::ALL`].
+type Payload = [Vec<u8>; Kind::ALL.len()];
+
 /// What a verifier knows of the circuits.
 #[derive(Debug)]
 pub struct Verifier {
     /// The profile of the circuits.
     pub profile: Profile,
-    /// Digest of the verifier data.
+    /// Digest of the verifier data of the block circuit, which contains those below it.
     pub digest: Digest,
     /// The verifier data of the block circuit.
     pub data: VerifierData,
+    /// Those of segments, segment merges and batch merges.
+    below: [VerifierData; 3],
 }
 
 impl Verifier {
     /// The verifier of freshly built or loaded circuits.
-    pub fn new(profile: Profile, data: VerifierData) -> Result<Self, VerifierError> {
-        let digest = Digest::of_bytes(&data.to_bytes(&DefaultGateSerializer).map_err(|_| VerifierError::Serialize)?);
-        Ok(Self { profile, digest, data })
+    pub fn new(profile: Profile, circuits: &AllRecursiveCircuits) -> Result<Self, VerifierError> {
+        let data = circuits.final_verifier_data();
+        let below = [
+            circuits.root.circuit.verifier_data(),
+            circuits.segment_aggregation.circuit.verifier_data(),
+            circuits.batch_aggregation.circuit.verifier_data(),
+        ];
+        Ok(Self { profile, digest: Digest::of_bytes(&to_bytes(&data)?), data, below })
     }
 
     /// Writes the verifier file.
     pub fn write(&self, path: &Path) -> Result<(), VerifierError> {
-        let payload = self.data.to_bytes(&DefaultGateSerializer).map_err(|_| VerifierError::Serialize)?;
+        let [segment, segment_merge, batch_merge] = &self.below;
+        let payload: Payload =
+            [to_bytes(segment)?, to_bytes(segment_merge)?, to_bytes(batch_merge)?, to_bytes(&self.data)?];
+        let payload = postcard::to_stdvec(&payload).map_err(|_| VerifierError::Serialize)?;
         let header =
             Header { kind: "verifier".to_owned(), format: FORMAT, profile: self.profile.clone(), digest: self.digest };
         sealed::write(path, &header, &payload)?;
@@ -61,14 +77,48 @@ impl Verifier {
         if sealed.header.kind != "verifier" || sealed.header.format != FORMAT {
             return Err(VerifierError::Version { found: sealed.header.format });
         }
-        let data = VerifierData::from_bytes(sealed.payload().to_vec(), &DefaultGateSerializer)
-            .map_err(|_| VerifierError::Serialize)?;
-        let digest = Digest::of_bytes(sealed.payload());
+        let payload: Payload = postcard::from_bytes(sealed.payload()).map_err(|_| VerifierError::Serialize)?;
+        let [segment, segment_merge, batch_merge, block] = payload;
+        let digest = Digest::of_bytes(&block);
         if digest != sealed.header.digest {
             return Err(SealedError::Corrupted.into());
         }
-        Ok(Self { profile: sealed.header.profile, digest, data })
+        let below = [from_bytes(segment)?, from_bytes(segment_merge)?, from_bytes(batch_merge)?];
+        Ok(Self { profile: sealed.header.profile, digest, data: from_bytes(block)?, below })
     }
+
+    /// Whether the output of a task is a valid proof, and states what it says that it states. Some ten milliseconds;
+    /// if not, why.
+    pub fn check_output(&self, work: &Work, output: &ProofWithPublicValues) -> Result<(), String> {
+        let [segment, segment_merge, batch_merge] = &self.below;
+        let data = match work.kind() {
+            Kind::Segment => segment,
+            Kind::SegmentMerge => segment_merge,
+            Kind::BatchMerge => batch_merge,
+            Kind::Block => {
+                return proof::verify_intern(&output.intern, &self.data).map(drop).map_err(|no| no.to_string());
+            }
+        };
+        // A proof of the wrong shape can make the verifier panic.
+        let stated = panics::catch(|| {
+            data.verify(output.intern.clone())?;
+            Ok::<_, anyhow::Error>(PublicValues::from_public_inputs(&output.intern.public_inputs))
+        });
+        match stated {
+            Ok(Ok(stated)) if stated == output.public_values => Ok(()),
+            Ok(Ok(_)) => Err("its public values are not those beside it".to_owned()),
+            Ok(Err(error)) => Err(format!("{error:#}")),
+            Err(panic) => Err(panic),
+        }
+    }
+}
+
+fn to_bytes(data: &VerifierData) -> Result<Vec<u8>, VerifierError> {
+    data.to_bytes(&DefaultGateSerializer).map_err(|_| VerifierError::Serialize)
+}
+
+fn from_bytes(bytes: Vec<u8>) -> Result<VerifierData, VerifierError> {
+    VerifierData::from_bytes(bytes, &DefaultGateSerializer).map_err(|_| VerifierError::Serialize)
 }
 
 /// Why a verifier file cannot be used.

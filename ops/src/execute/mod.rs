@@ -18,6 +18,7 @@ use crate::circuits::store::StoreError;
 use crate::digest::Digest;
 use crate::panics;
 use crate::profile::SizeError;
+use crate::queue::Cause;
 use crate::task::{self, Task, TaskId, Work};
 
 /// Why a task failed, by what is to be done about it.
@@ -47,6 +48,14 @@ pub enum Failure {
     /// A table is larger than any circuit.
     #[error(transparent)]
     Size(#[from] SizeError),
+    /// It does not fit into this worker's memory.
+    #[error("proving it takes {needed} MB beside the circuits, and this worker has {there} MB for that")]
+    Memory {
+        /// Megabytes that it takes.
+        needed: u32,
+        /// Megabytes that there are for segments.
+        there: u32,
+    },
     /// It was told to stop.
     #[error("aborted")]
     Aborted,
@@ -66,7 +75,17 @@ impl Failure {
     pub fn retryable(&self) -> bool {
         match self {
             Self::OtherCircuits { .. } | Self::Artifact(_) | Self::Circuits(_) | Self::Panic(_) => true,
-            Self::OtherFormat { .. } | Self::Invalid(_) | Self::Size(_) | Self::Aborted => false,
+            Self::OtherFormat { .. } | Self::Invalid(_) | Self::Size(_) | Self::Memory { .. } | Self::Aborted => false,
+        }
+    }
+
+    /// What can be done about it.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::OtherFormat { .. } | Self::Invalid(_) | Self::Size(_) => Cause::Invalid,
+            Self::Memory { .. } => Cause::Resources,
+            Self::Artifact(error) if error.is_full() => Cause::Resources,
+            _ => Cause::Transient,
         }
     }
 }
@@ -82,7 +101,7 @@ pub enum Inputs {
 
 impl Inputs {
     /// Fetches what a task works on.
-    pub async fn fetch(artifacts: &Artifacts, task: &Task) -> Result<Self, Failure> {
+    pub async fn fetch(artifacts: &Artifacts, task: &Task) -> Result<Self, ArtifactError> {
         let output = async |id: &TaskId| {
             let proof = artifacts.output(id).await?.ok_or_else(|| ArtifactError::Absent(id.to_string()))?;
             Ok::<_, ArtifactError>(Box::new(proof))

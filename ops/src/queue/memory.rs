@@ -6,15 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{Notify, mpsc};
 
-use super::{DeadLetter, MAX_DELIVERIES, Outcome, Report};
-use crate::task::{BlockId, Kind, Task};
-
-/// Place in the queue: priority, then order of arrival.
-type Place = ((u64, std::cmp::Reverse<Kind>), u64);
+use super::{Cause, DeadLetter, Delivery, Event, MAX_DELIVERIES, Outcome, Report, Tasks, Word};
+use crate::task::{BlockId, Place, Task, TaskId};
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: BTreeMap<Place, (Task, u32)>,
+    waiting: BTreeMap<(Place, u64), (Task, u32)>,
     running: HashMap<u64, (BlockId, Arc<AtomicBool>)>,
     dead: Vec<DeadLetter>,
     listeners: HashMap<BlockId, mpsc::UnboundedSender<Report>>,
@@ -50,41 +47,16 @@ impl Queue {
     fn put(&self, task: Task, deliveries: u32) {
         let mut state = self.state();
         state.arrivals += 1;
-        let place = (task.priority(), state.arrivals);
+        let place = (task.place(), state.arrivals);
         state.waiting.insert(place, (task, deliveries));
         drop(state);
         self.arrived.notify_one();
     }
 
-    /// Waits for the next task; `None` once the queue is closed.
-    pub async fn take(&self) -> Option<Delivery> {
-        loop {
-            let arrived = self.arrived.notified();
-            {
-                let mut state = self.state();
-                if state.closed {
-                    return None;
-                }
-                if let Some((_, (task, deliveries))) = state.waiting.pop_first() {
-                    state.arrivals += 1;
-                    let tag = state.arrivals;
-                    let abort = Arc::new(AtomicBool::new(false));
-                    state.running.insert(tag, (task.block, abort.clone()));
-                    if !state.waiting.is_empty() {
-                        self.arrived.notify_one();
-                    }
-                    return Some(Delivery {
-                        task,
-                        deliveries: deliveries + 1,
-                        abort,
-                        tag,
-                        queue: self.clone(),
-                        settled: false,
-                    });
-                }
-            }
-            arrived.await;
-        }
+    /// Ends a block: forgets its queued tasks, tells its running ones to abort, and reports no more on it.
+    pub fn finish(&self, block: BlockId) {
+        self.cancel(block);
+        self.state().listeners.remove(&block);
     }
 
     /// Forgets the queued tasks of a block and tells its running ones to abort. Returns how many there were of each.
@@ -116,78 +88,90 @@ impl Queue {
         // One who is between looking and waiting finds this permit.
         self.arrived.notify_one();
     }
+
+    fn deliver(&self, state: &mut State, task: Task, deliveries: u32) -> Delivery {
+        state.arrivals += 1;
+        let (tag, queue) = (state.arrivals, self.clone());
+        let abort = Arc::new(AtomicBool::new(false));
+        state.running.insert(tag, (task.block, abort.clone()));
+        let taken = Taken { queue, tag, task: task.clone(), deliveries, abort: abort.clone() };
+        Delivery::new(task, deliveries, abort, move |word| taken.hear(word))
+    }
+
+    fn tell(&self, block: BlockId, id: TaskId, event: Event) {
+        let mut state = self.state();
+        if let Some(listener) = state.listeners.get(&block)
+            && listener.send(Report { id, worker: "this process".to_owned(), event }).is_err()
+        {
+            // Nobody follows this block any more.
+            state.listeners.remove(&block);
+        }
+    }
 }
 
-/// A task in the hands of a worker. Dropped without a word, it is delivered again.
-#[derive(Debug)]
-pub struct Delivery {
-    /// The task.
-    pub task: Task,
-    /// How often it was delivered, this time included.
-    pub deliveries: u32,
-    /// Set when the task is not wanted any more.
-    pub abort: Arc<AtomicBool>,
-    tag: u64,
+impl Tasks for Queue {
+    async fn take(&self) -> Option<Delivery> {
+        loop {
+            let arrived = self.arrived.notified();
+            {
+                let mut state = self.state();
+                if state.closed {
+                    return None;
+                }
+                if let Some((_, (task, deliveries))) = state.waiting.pop_first() {
+                    let delivery = self.deliver(&mut state, task, deliveries + 1);
+                    if !state.waiting.is_empty() {
+                        self.arrived.notify_one();
+                    }
+                    drop(state);
+                    self.tell(delivery.task.block, delivery.task.id, Event::Started);
+                    return Some(delivery);
+                }
+            }
+            arrived.await;
+        }
+    }
+}
+
+/// The queue's side of a delivery.
+struct Taken {
     queue: Queue,
-    settled: bool,
+    tag: u64,
+    task: Task,
+    deliveries: u32,
+    abort: Arc<AtomicBool>,
 }
 
-impl Delivery {
-    /// Done: reports the outcome, then takes the task off the queue.
-    pub fn ack(self, outcome: Outcome) {
-        self.settle(outcome);
-    }
-
-    /// Failed for good: a dead letter.
-    pub fn reject(self, reason: String) {
-        self.bury(&reason);
-        self.settle(Outcome::Failed { reason });
-    }
-
-    /// Failed, but may go better next time, while deliveries are left.
-    pub fn retry(mut self, reason: &str) {
-        self.settled = true;
-        self.again(reason);
-    }
-
-    fn settle(mut self, outcome: Outcome) {
-        self.settled = true;
-        self.tell(outcome);
+impl Taken {
+    fn hear(self, word: Word) {
+        match word {
+            Word::Settled(outcome) => {
+                if let Outcome::Failed { cause, reason } = &outcome {
+                    self.bury(*cause, reason);
+                }
+                self.tell(outcome);
+            }
+            Word::Forget => {}
+            _ if self.abort.load(Ordering::Relaxed) => self.tell(Outcome::Cancelled),
+            Word::HandBack => self.queue.put(self.task.clone(), self.deliveries - 1),
+            Word::Retry(..) if self.deliveries < MAX_DELIVERIES => {
+                self.queue.put(self.task.clone(), self.deliveries);
+            }
+            Word::Retry(cause, reason) => {
+                let reason = format!("{reason} ({} deliveries)", self.deliveries);
+                self.bury(cause, &reason);
+                self.tell(Outcome::Failed { cause, reason });
+            }
+        }
         self.queue.state().running.remove(&self.tag);
     }
 
     fn tell(&self, outcome: Outcome) {
-        let listener = self.queue.state().listeners.get(&self.task.block).cloned();
-        if let Some(listener) = listener
-            && listener.send(Report { id: self.task.id, outcome }).is_err()
-        {
-            tracing::debug!(block_number = self.task.block.number, "nobody listens to this block any more");
-        }
+        self.queue.tell(self.task.block, self.task.id, Event::Ended(outcome));
     }
 
-    fn bury(&self, reason: &str) {
-        let letter = DeadLetter { task: self.task.clone(), deliveries: self.deliveries, reason: reason.to_owned() };
-        self.queue.state().dead.push(letter);
-    }
-
-    fn again(&self, reason: &str) {
-        if self.abort.load(Ordering::Relaxed) {
-            self.tell(Outcome::Cancelled);
-        } else if self.deliveries < MAX_DELIVERIES {
-            self.queue.put(self.task.clone(), self.deliveries);
-        } else {
-            let reason = format!("{reason} ({} deliveries)", self.deliveries);
-            self.bury(&reason);
-            self.tell(Outcome::Failed { reason });
-        }
-        self.queue.state().running.remove(&self.tag);
-    }
-}
-
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        if !self.settled {
-            self.again("its worker stopped without a word");
-        }
+    fn bury(&self, cause: Cause, reason: &str) {
+        let (task, deliveries) = (self.task.clone(), self.deliveries);
+        self.queue.state().dead.push(DeadLetter { task, deliveries, cause, reason: reason.to_owned() });
     }
 }

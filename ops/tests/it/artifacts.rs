@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use evm_arithmetization::GenerationInputs;
 use ops::artifacts::{self, ArtifactError, Artifacts};
@@ -11,12 +10,16 @@ use ops::digest::Digest;
 use ops::exit;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
+use testing::folder::{Small, files};
+use testing::proof::hollow_proof;
+use testing::say;
+use testing::witness::{batches, transfer};
 
-use crate::support::{batches, blocks, hollow_proof, parse, say};
+use crate::support::parse;
 
 /// A real batch: the one with the transaction of `transfer.json`.
 fn inputs() -> GenerationInputs {
-    batches(parse(&blocks("transfer.json")[0]), 1).remove(0)
+    batches(parse(&transfer()), 1).remove(0)
 }
 
 fn json(inputs: &GenerationInputs) -> Value {
@@ -31,19 +34,6 @@ fn store() -> (TempDir, Artifacts) {
     let folder = tempdir().expect("a folder");
     let artifacts = Artifacts::local(folder.path()).expect("a store");
     (folder, artifacts)
-}
-
-/// All files below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
-    found
 }
 
 fn only_file(folder: &Path) -> PathBuf {
@@ -220,34 +210,10 @@ fn permissions(folder: &Path) -> (fs::Permissions, fs::Permissions) {
     (open, closed)
 }
 
-/// A file system of 64 kB, gone when dropped.
-struct Small(TempDir);
-
-impl Small {
-    fn mount() -> Option<Self> {
-        let folder = tempdir().expect("a folder");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(folder.path()).output();
-        match mount {
-            Ok(output) if output.status.success() => Some(Self(folder)),
-            _ => None,
-        }
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(self.0.path()).status();
-        assert!(unmounted.is_ok_and(|status| status.success()), "{} stays mounted", self.0.path().display());
-    }
-}
-
 #[tokio::test]
 async fn no_space_left_is_an_error_of_its_own_and_nothing_is_left() {
-    let Some(small) = Small::mount() else {
-        say("not tested: a full disk; this user may not mount one");
-        return;
-    };
-    let folder = small.0.path();
+    let Some(small) = Small::mount("64k") else { return };
+    let folder = small.path();
     let artifacts = Artifacts::local(folder).expect("a store");
     fs::write(folder.join("ballast"), vec![1; 56 << 10]).expect("there is room for that");
     let mut inputs = inputs();
@@ -271,8 +237,6 @@ async fn cleaning_removes_artifacts_and_nothing_else() {
         fs::write(file, "not an artifact").expect("a file");
     }
     artifacts::clean(folder.path()).expect("it is cleaned");
-    let mut left = files(folder.path());
-    left.sort();
-    assert_eq!(left, kept);
+    assert_eq!(files(folder.path()), kept);
     artifacts::clean(&folder.path().join("absent")).expect("there is nothing to clean");
 }

@@ -1,12 +1,12 @@
 //! Two processes give one work the same name: hash maps are in another order in each.
 
-use std::process::Command;
-
 use ops::digest::Digest;
 use ops::task::Scope;
 use ops::witness::Witness;
+use testing::process::{run, this_test};
+use testing::witness::{read, shipped};
 
-use crate::support::{elsewhere, read, shipped};
+use crate::support::recorded;
 
 /// Set for the child processes.
 const CHILD: &str = "OPS_TEST_PRINT_IDS";
@@ -16,13 +16,12 @@ const MARK: &str = "id: ";
 
 #[test]
 fn two_processes_give_the_same_ids() {
-    let program = std::env::current_exe().expect("this program");
+    let home = tempfile::tempdir().expect("a folder");
     let [first, second] = [(); 2].map(|()| {
-        let arguments = ["--exact", "determinism::ids_of_one_process", "--nocapture"];
-        let output = Command::new(&program).args(arguments).env(CHILD, "1").output().expect("it runs");
-        assert!(output.status.success(), "{output:?}");
-        let text = String::from_utf8(output.stdout).expect("text");
-        text.lines().filter_map(|line| Some(line.split_once(MARK)?.1.to_owned())).collect::<Vec<_>>()
+        let mut child = this_test("determinism::ids_of_one_process", home.path());
+        let run = run(child.env(CHILD, "1"), "");
+        run.succeeds("a child");
+        run.stdout.lines().filter_map(|line| Some(line.split_once(MARK)?.1.to_owned())).collect::<Vec<_>>()
     });
     assert!(first.len() >= 3 * 4, "{first:?}");
     assert_eq!(first, second);
@@ -35,7 +34,7 @@ fn ids_of_one_process() {
     if std::env::var_os(CHILD).is_none() {
         return;
     }
-    let texts = [Some(shipped("chain.json")), Some(shipped("transfer.json")), elsewhere("witness_b3_b6.json")];
+    let texts = [Some(shipped("chain.json")), Some(shipped("transfer.json")), recorded()];
     for block in texts.into_iter().flatten().flat_map(|text| read(&text).expect("a witness")) {
         for id in ids(&block) {
             println!("\n{MARK}{id}");

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use ops::profile::{Profile, TABLES};
-
-use crate::support::root;
+use testing::witness::root;
 
 /// Names and values of the example, each of which has a line above that says what it is.
 fn example() -> Vec<(String, String)> {

@@ -6,8 +6,10 @@ use ops::circuits::Starks;
 use ops::execute::simulate;
 use ops::profile::{Heights, Security};
 use plonky2::util::timing::TimingTree;
+use testing::stack::on_a_large_stack;
+use testing::witness::{batches, read, shipped};
 
-use crate::support::{batches, elsewhere, on_a_large_stack, read, shipped};
+use crate::support::recorded;
 
 /// The heights of the tables of every segment, from the tables themselves.
 fn built(starks: &Starks, inputs: &GenerationInputs, max_cpu_len_log: u8) -> Vec<Heights> {
@@ -55,7 +57,7 @@ fn of_whole_batches() {
 
 #[test]
 fn of_blocks_that_a_node_recorded() {
-    if let Some(witness) = elsewhere("witness_b3_b6.json") {
+    if let Some(witness) = recorded() {
         compare(&witness, 10, 14);
     }
 }

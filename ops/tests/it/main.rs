@@ -10,4 +10,6 @@ mod queue;
 mod sealed;
 mod support;
 mod wire;
-mod witness;
+mod witness_checks;
+mod witness_digest;
+mod witness_forms;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use ethereum_types::H256;
 use ops::digest::Digest;
-use ops::queue::memory::{Delivery, Queue};
-use ops::queue::{MAX_DELIVERIES, Outcome, Report};
-use ops::task::{BlockId, Child, FORMAT, Kind, SegmentWork, Task, Work};
+use ops::queue::memory::Queue;
+use ops::queue::{Cause, Delivery, Event, MAX_DELIVERIES, Outcome, Report, Tasks};
+use ops::task::{BlockId, Child, FORMAT, Kind, SegmentWork, Task, TaskId, Work};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
@@ -49,15 +49,24 @@ async fn take(queue: &Queue) -> Delivery {
     timeout(LONG, queue.take()).await.expect("there is a task").expect("the queue is open")
 }
 
+/// What is told of a task next.
 async fn hear(reports: &mut UnboundedReceiver<Report>) -> Report {
     timeout(LONG, reports.recv()).await.expect("there is a report").expect("the queue is there")
 }
 
-fn failed(report: Report) -> String {
-    match report.outcome {
-        Outcome::Failed { reason } => reason,
-        other => panic!("{other:?}"),
+/// The next end of a task. Beginnings are passed over.
+async fn end(reports: &mut UnboundedReceiver<Report>) -> (TaskId, Outcome) {
+    loop {
+        let report = hear(reports).await;
+        if let Event::Ended(outcome) = report.event {
+            return (report.id, outcome);
+        }
     }
+}
+
+/// How many ends of tasks were told and not heard.
+fn ends(reports: &mut UnboundedReceiver<Report>) -> usize {
+    std::iter::from_fn(|| reports.try_recv().ok()).filter(|report| matches!(report.event, Event::Ended(_))).count()
 }
 
 #[tokio::test]
@@ -91,7 +100,7 @@ async fn older_blocks_go_first_and_merges_before_segments() {
         let delivery = take(&queue).await;
         assert_eq!(delivery.task, task(block(number), kind, index));
         assert_eq!(delivery.deliveries, 1);
-        delivery.ack(done());
+        delivery.settle(done());
     }
     assert_eq!(queue.len(), (0, 0));
 }
@@ -104,13 +113,14 @@ async fn an_acknowledged_task_is_reported_and_gone() {
     queue.publish(published.clone());
     let delivery = take(&queue).await;
     assert_eq!(queue.len(), (0, 1));
-    delivery.ack(Outcome::Done { reused: true, time: Duration::from_millis(12) });
     let report = hear(&mut reports).await;
     assert_eq!(report.id, published.id);
-    match report.outcome {
-        Outcome::Done { reused, time } => assert_eq!((reused, time), (true, Duration::from_millis(12))),
-        other => panic!("{other:?}"),
-    }
+    assert!(matches!(report.event, Event::Started) && reports.is_empty(), "{report:?}");
+    let outcome = Outcome::Done { reused: true, time: Duration::from_millis(12) };
+    delivery.settle(outcome.clone());
+    let report = hear(&mut reports).await;
+    assert_eq!(report.id, published.id);
+    assert!(matches!(&report.event, Event::Ended(told) if *told == outcome), "{report:?}");
     assert_eq!(queue.len(), (0, 0));
     assert!(queue.dead().is_empty());
 }
@@ -119,15 +129,18 @@ async fn an_acknowledged_task_is_reported_and_gone() {
 #[tokio::test]
 async fn a_task_is_delivered_again_until_it_is_a_dead_letter() {
     type GiveUp = fn(Delivery);
-    let cases: [(GiveUp, &str); 2] =
-        [(drop, "without a word"), (|delivery| delivery.retry("the disk is gone"), "the disk is gone")];
-    for (give_up, reason) in cases {
+    let cases: [(GiveUp, Cause, &str); 3] = [
+        (drop, Cause::Lost, "without a word"),
+        (|delivery| delivery.retry(Cause::Transient, "the disk is gone"), Cause::Transient, "the disk is gone"),
+        (|delivery| delivery.retry(Cause::Resources, "the disk is full"), Cause::Resources, "the disk is full"),
+    ];
+    for (give_up, cause, reason) in cases {
         let queue = Queue::default();
         let mut reports = queue.listen(block(5));
         let published = task(block(5), Kind::Segment, 0);
         queue.publish(published.clone());
         for delivery in 1..=MAX_DELIVERIES {
-            assert!(queue.dead().is_empty() && reports.is_empty());
+            assert!(queue.dead().is_empty() && ends(&mut reports) == 0);
             let taken = take(&queue).await;
             assert_eq!((&taken.task, taken.deliveries), (&published, delivery));
             give_up(taken);
@@ -135,12 +148,27 @@ async fn a_task_is_delivered_again_until_it_is_a_dead_letter() {
         assert_eq!(queue.len(), (0, 0));
         let dead = queue.dead();
         assert_eq!(dead.len(), 1);
-        assert_eq!((&dead[0].task, dead[0].deliveries), (&published, MAX_DELIVERIES));
+        assert_eq!((&dead[0].task, dead[0].deliveries, dead[0].cause), (&published, MAX_DELIVERIES, cause));
         assert!(dead[0].reason.contains(reason), "{}", dead[0].reason);
-        let report = hear(&mut reports).await;
-        assert_eq!(report.id, published.id);
-        assert_eq!(failed(report), dead[0].reason);
+        let failed = Outcome::Failed { cause, reason: dead[0].reason.clone() };
+        assert_eq!(end(&mut reports).await, (published.id, failed));
     }
+}
+
+/// A worker that stops for reasons of its own: the task loses none of its deliveries.
+#[tokio::test]
+async fn a_task_that_is_handed_back_costs_nothing() {
+    let queue = Queue::default();
+    let mut reports = queue.listen(block(5));
+    queue.publish(task(block(5), Kind::Segment, 0));
+    drop(take(&queue).await);
+    for _ in 0..2 * MAX_DELIVERIES {
+        let taken = take(&queue).await;
+        assert_eq!(taken.deliveries, 2);
+        taken.hand_back();
+    }
+    assert_eq!(queue.len(), (1, 0));
+    assert!(ends(&mut reports) == 0 && queue.dead().is_empty());
 }
 
 #[tokio::test]
@@ -156,19 +184,19 @@ async fn a_redelivered_task_keeps_its_priority() {
 }
 
 #[tokio::test]
-async fn a_rejected_task_is_a_dead_letter_at_once() {
+async fn a_task_that_failed_for_good_is_a_dead_letter_at_once() {
     let queue = Queue::default();
     let mut reports = queue.listen(block(5));
     let published = task(block(5), Kind::BatchMerge, 0);
     queue.publish(published.clone());
-    take(&queue).await.reject("these batches do not follow each other".to_owned());
+    let reason = "these batches do not follow each other";
+    let failed = Outcome::Failed { cause: Cause::Invalid, reason: reason.to_owned() };
+    take(&queue).await.settle(failed.clone());
     let dead = queue.dead();
     assert_eq!(dead.len(), 1);
-    assert_eq!((&dead[0].task, dead[0].deliveries), (&published, 1));
-    assert_eq!(dead[0].reason, "these batches do not follow each other");
-    let report = hear(&mut reports).await;
-    assert_eq!(report.id, published.id);
-    assert_eq!(failed(report), "these batches do not follow each other");
+    assert_eq!((&dead[0].task, dead[0].deliveries, dead[0].cause), (&published, 1, Cause::Invalid));
+    assert_eq!(dead[0].reason, reason);
+    assert_eq!(end(&mut reports).await, (published.id, failed));
     assert_eq!(queue.len(), (0, 0));
 }
 
@@ -178,16 +206,16 @@ async fn reports_go_to_the_listener_of_their_block() {
     let (mut five, mut six) = (queue.listen(block(5)), queue.listen(block(6)));
     for number in [5, 6] {
         queue.publish(task(block(number), Kind::Segment, 0));
-        take(&queue).await.ack(done());
+        take(&queue).await.settle(done());
     }
-    assert_eq!(hear(&mut five).await.id, task(block(5), Kind::Segment, 0).id);
-    assert_eq!(hear(&mut six).await.id, task(block(6), Kind::Segment, 0).id);
+    assert_eq!(end(&mut five).await.0, task(block(5), Kind::Segment, 0).id);
+    assert_eq!(end(&mut six).await.0, task(block(6), Kind::Segment, 0).id);
     assert!(five.is_empty() && six.is_empty());
     // Nobody listens, or nobody listens any more: no matter.
     drop(five);
     for number in [5, 7] {
         queue.publish(task(block(number), Kind::Segment, 0));
-        take(&queue).await.ack(done());
+        take(&queue).await.settle(done());
     }
 }
 
@@ -214,13 +242,12 @@ async fn cancelling_forgets_queued_tasks_and_aborts_running_ones() {
     // However the running ones end, they do not come again.
     let [first, second] = running;
     drop(first);
-    second.retry("aborted");
+    second.retry(Cause::Transient, "aborted");
     for _ in 0..2 {
-        let report = hear(&mut reports).await;
-        assert!(matches!(report.outcome, Outcome::Cancelled), "{report:?}");
+        assert_eq!(end(&mut reports).await.1, Outcome::Cancelled);
     }
     assert!(queue.dead().is_empty());
-    older.ack(done());
+    older.settle(done());
     let left = [take(&queue).await, take(&queue).await];
     assert_eq!(left.each_ref().map(|delivery| delivery.task.block), [fork, block(6)]);
     assert!(left.iter().all(|delivery| !delivery.abort.load(Ordering::Relaxed)));
@@ -271,7 +298,7 @@ async fn a_taker_that_stops_waiting_loses_nothing() {
         let patient = tokio::spawn(async move {
             let delivery = take(&patient).await;
             let taken = delivery.task.clone();
-            delivery.ack(done());
+            delivery.settle(done());
             taken
         });
         let published = tokio::spawn(async move { publisher.publish(task(block(5), Kind::Segment, index)) });
@@ -300,7 +327,7 @@ async fn many_takers_lose_nothing_and_get_nothing_twice() {
                     if taken.len() % 7 == taker % 7 && delivery.deliveries == 1 {
                         drop(delivery);
                     } else {
-                        delivery.ack(done());
+                        delivery.settle(done());
                     }
                     tokio::task::yield_now().await;
                 }
@@ -316,9 +343,9 @@ async fn many_takers_lose_nothing_and_get_nothing_twice() {
     }
     let mut acknowledged: HashMap<Digest, u32> = HashMap::new();
     for _ in 0..TASKS {
-        let report = hear(&mut reports).await;
-        assert!(matches!(report.outcome, Outcome::Done { .. }), "{report:?}");
-        *acknowledged.entry(report.id).or_default() += 1;
+        let (id, outcome) = end(&mut reports).await;
+        assert_eq!(outcome, done());
+        *acknowledged.entry(id).or_default() += 1;
     }
     queue.close();
     let mut taken = 0;
@@ -328,6 +355,6 @@ async fn many_takers_lose_nothing_and_get_nothing_twice() {
     assert_eq!(acknowledged.len(), TASKS as usize);
     assert!(acknowledged.values().all(|times| *times == 1));
     assert!(taken > TASKS as usize, "nobody dropped anything");
-    assert!(reports.is_empty() && queue.dead().is_empty());
+    assert!(ends(&mut reports) == 0 && queue.dead().is_empty());
     assert_eq!(queue.len(), (0, 0));
 }

@@ -2,49 +2,24 @@
 //! runs it, and the roots are those of the headers.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use ethereum_types::{H256, U256};
+use evm_arithmetization::GenerationInputs;
 use evm_arithmetization::proof::consolidate_hashes;
 use evm_arithmetization::prover::testing::simulate_execution_all_segments;
 use keccak_hash::KECCAK_NULL_RLP;
 use mpt_trie::partial_trie::PartialTrie as _;
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use trace_decoder::observer::DummyObserver;
-use trace_decoder::{BlockTrace, OtherBlockData, WireDisposition, entrypoint};
+use testing::witness::{Header, batches, read, root, shipped};
 
 /// Files of witnesses, the files of their headers, and their block numbers.
 const FILES: [(&str, &str, &[u64]); 2] =
     [("transfer.json", "transfer_header.json", &[1]), ("chain.json", "chain_header.json", &[1, 2])];
 
-#[derive(Deserialize)]
-struct Witness {
-    block_trace: BlockTrace,
-    other_data: OtherBlockData,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Header {
-    number: U256,
-    hash: H256,
-    parent_hash: H256,
-    state_root: H256,
-    transactions_root: H256,
-    receipts_root: H256,
-    gas_used: U256,
-    base_fee_per_gas: U256,
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../witnesses")
-}
-
-fn read<T: for<'de> Deserialize<'de>>(name: &str) -> Vec<T> {
-    let text = fs::read_to_string(folder().join(name)).expect(name);
-    serde_json::from_str(&text).expect(name)
+fn read_headers(name: &str) -> Vec<Header> {
+    serde_json::from_str(&shipped(name)).expect(name)
 }
 
 fn check(dir: &Path) -> bool {
@@ -56,7 +31,7 @@ fn check(dir: &Path) -> bool {
 #[test]
 fn committed_files_are_what_the_generator_makes() {
     for file in witness_generator::files().expect("the chain is sound") {
-        assert!(file.is_in(&folder()).expect(file.name), "{} differs: run the generator again", file.name);
+        assert!(file.is_in(&root("witnesses")).expect(file.name), "{} differs: run the generator again", file.name);
     }
 }
 
@@ -78,7 +53,7 @@ fn check_notices_a_missing_and_a_changed_file() {
 
 #[test]
 fn readme_lists_every_file_with_its_size_and_hash() {
-    let readme = fs::read_to_string(folder().join("README.md")).expect("witnesses/README.md");
+    let readme = shipped("README.md");
     for file in witness_generator::files().expect("the chain is sound") {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{}` |", file.name))).expect(file.name);
         let bytes = format!("| {} |", file.contents.len());
@@ -90,20 +65,20 @@ fn readme_lists_every_file_with_its_size_and_hash() {
 
 #[test]
 fn headers_form_a_chain() {
-    let headers: Vec<Header> = read("chain_header.json");
+    let headers = read_headers("chain_header.json");
     assert_eq!(headers[1].parent_hash, headers[0].hash);
     // EIP-1559 by hand: 1 gwei less an eighth after an empty genesis block, then less nearly an eighth again.
     assert_eq!(headers[0].base_fee_per_gas, U256::from(875_000_000));
     assert_eq!(headers[1].base_fee_per_gas, U256::from(765_778_125));
 
-    let alone: Vec<Header> = read("transfer_header.json");
+    let alone = read_headers("transfer_header.json");
     assert_eq!(alone[0].hash, headers[0].hash);
 }
 
 #[test]
 fn hash_windows_end_with_the_parent() {
     for (witnesses, headers, _) in FILES {
-        for (witness, header) in read::<Witness>(witnesses).iter().zip(read::<Header>(headers)) {
+        for (witness, header) in read(&shipped(witnesses)).expect(witnesses).iter().zip(read_headers(headers)) {
             let hashes = &witness.other_data.b_data.b_hashes;
             assert_eq!(hashes.cur_hash, header.hash);
             assert_eq!(hashes.prev_hashes.len(), 256);
@@ -113,7 +88,7 @@ fn hash_windows_end_with_the_parent() {
         }
     }
     // The next block's window is this one's, one place on (what chaining two block proofs demands).
-    let chain: Vec<Witness> = read("chain.json");
+    let chain = read(&shipped("chain.json")).expect("a witness");
     let [first, second] = [0, 1].map(|index| &chain[index].other_data.b_data.b_hashes);
     for witness in &chain {
         let digest = consolidate_hashes::<evm_arithmetization::Hasher, evm_arithmetization::Field>(&first.prev_hashes);
@@ -127,26 +102,22 @@ fn hash_windows_end_with_the_parent() {
 fn every_block_decodes_and_runs_to_the_roots_of_its_header() {
     for (witnesses, headers, numbers) in FILES {
         for batch_size in [1, 3] {
-            let witnesses: Vec<Witness> = read(witnesses);
-            let headers: Vec<Header> = read(headers);
+            let witnesses = read(&shipped(witnesses)).expect(witnesses);
+            let headers = read_headers(headers);
             assert_eq!(headers.iter().map(|header| header.number.as_u64()).collect::<Vec<_>>(), numbers);
             assert_eq!(witnesses.len(), headers.len());
 
             // A chain starts at its checkpoint.
             let mut state_root = witnesses[0].other_data.checkpoint_state_trie_root;
             for (witness, header) in witnesses.into_iter().zip(headers) {
-                run(witness, &header, batch_size, state_root);
+                run(batches(witness, batch_size), &header, state_root);
                 state_root = header.state_root;
             }
         }
     }
 }
 
-fn run(witness: Witness, header: &Header, batch_size: usize, mut state_root: H256) {
-    let Witness { block_trace, other_data } = witness;
-    let batches = entrypoint(block_trace, other_data, batch_size, &mut DummyObserver::new(), WireDisposition::Type1)
-        .expect("the decoder accepts the witness");
-
+fn run(batches: Vec<GenerationInputs>, header: &Header, mut state_root: H256) {
     let (mut transactions_root, mut receipts_root, mut gas_used) = (KECCAK_NULL_RLP, KECCAK_NULL_RLP, U256::zero());
     for batch in batches {
         assert_eq!(batch.tries.state_trie.hash(), state_root);

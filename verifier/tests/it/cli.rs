@@ -1,102 +1,29 @@
 //! The program as people and scripts call it, when there is nothing that it could check: exit code 2, one clear line.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use ops::digest::Digest;
 use ops::profile::Profile;
 use ops::proof::BlockProof;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use testing::home::Home;
+use testing::proof::{hollow_intern, hollow_proof};
+use testing::witness::{blocks, shipped};
 
 const OK: i32 = 0;
 const UNCHECKED: i32 = 2;
 
-/// A home of its own for a run, so that nothing of the user's is read or written.
-struct Home(TempDir);
-
-struct Run {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Home {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::create_dir(folder.path().join("work")).expect("a folder");
-        Self(folder)
-    }
-
-    /// Writes a file to the folder that runs start in.
-    fn file(&self, name: &str, text: &str) {
-        fs::write(self.0.path().join("work").join(name), text).expect("it is written");
-    }
-
-    /// Runs words, separated by spaces.
-    fn run(&self, words: &str) -> Run {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_verifier"));
-        command.args(words.split_whitespace()).current_dir(self.0.path().join("work")).env_clear();
-        command.env("HOME", self.0.path().join("home")).env("XDG_CACHE_HOME", self.0.path().join("cache"));
-        let output = command.output().expect("it starts");
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-}
-
-impl Run {
-    /// It could not check, and says why in one line that has all of these parts.
-    fn cannot_check(&self, name: &str, parts: &[&str]) {
-        assert_eq!(self.code, Some(UNCHECKED), "{name}:\n{}", self.stderr);
-        assert_eq!(self.stdout, "", "{name}");
-        let lines: Vec<_> = self.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
-        assert_eq!(lines.len(), 1, "{name}: not one line:\n{}", self.stderr);
-        for part in parts {
-            assert!(lines[0].contains(part), "{name}: `{part}` is not in: {}", lines[0]);
-        }
-        for cause in ["(os error ", " at line "] {
-            assert!(lines[0].matches(cause).count() <= 1, "{name}: said twice: {}", lines[0]);
-        }
-    }
-}
-
-fn shipped(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../witnesses").join(name);
-    fs::read_to_string(path).expect(name)
-}
-
-/// The innermost part of a proof file, in form: it proves nothing.
-fn hollow() -> Value {
-    json!({
-        "proof": {
-            "wires_cap": [],
-            "plonk_zs_partial_products_cap": [],
-            "quotient_polys_cap": [],
-            "openings": {
-                "constants": [], "plonk_sigmas": [], "wires": [], "plonk_zs": [], "plonk_zs_next": [],
-                "partial_products": [], "quotient_polys": [], "lookup_zs": [], "lookup_zs_next": [],
-            },
-            "opening_proof": {
-                "commit_phase_merkle_caps": [], "query_round_proofs": [], "final_poly": { "coeffs": [] },
-                "pow_witness": 0,
-            },
-        },
-        "public_inputs": [],
-    })
+fn verifier() -> Home {
+    Home::new(env!("CARGO_BIN_EXE_verifier"))
 }
 
 /// A proof as the ancestor wrote it.
 fn bare() -> Value {
-    json!({ "b_height": 1, "intern": hollow() })
+    json!({ "b_height": 1, "intern": hollow_intern() })
 }
 
 /// A proof as `leader` writes it.
 fn known() -> Value {
     let profile = Profile::named("test").expect("a profile");
-    let intern = serde_json::from_value(hollow()).expect("it has the form of a proof");
-    let proof = evm_arithmetization::ProofWithPublicValues { intern, public_values: Default::default() };
-    let proof = BlockProof::new(&profile, Digest::of_bytes(b"circuits"), 1, &proof);
+    let proof = BlockProof::new(&profile, Digest::of_bytes(b"circuits"), 1, &hollow_proof());
     serde_json::to_value(proof).expect("JSON")
 }
 
@@ -107,9 +34,9 @@ fn with(mut proof: Value, field: &str, value: Value) -> Value {
 
 #[test]
 fn a_file_that_is_no_proof_cannot_be_checked() {
-    let home = Home::new();
-    home.run("-f absent.zkproof").cannot_check("no file", &["absent.zkproof"]);
-    home.run("-f .").cannot_check("a folder", &["."]);
+    let home = verifier();
+    home.run("-f absent.zkproof", "").fails("no file", UNCHECKED, &["absent.zkproof"]);
+    home.run("-f .", "").fails("a folder", UNCHECKED, &["."]);
     let mut without = known();
     without.as_object_mut().expect("an object").remove("checksum");
     let text = known().to_string();
@@ -134,30 +61,34 @@ fn a_file_that_is_no_proof_cannot_be_checked() {
     ];
     for (name, text, parts) in cases {
         home.file("proof.json", &text);
-        home.run("-f proof.json").cannot_check(name, &[&["proof.json"], parts.as_slice()].concat());
+        home.run("-f proof.json", "").fails(name, UNCHECKED, &[&["proof.json"], parts.as_slice()].concat());
     }
 }
 
 /// It is not the circuits' absence alone that is said, but what to do about it.
 #[test]
 fn without_a_verifier_file_the_way_out_is_said() {
-    let home = Home::new();
+    let home = verifier();
     let way_out = ["no verifier file", "--verifier-circuit", "export-verifier", "--build-circuits"];
     for (name, proof) in [("ours", known()), ("the ancestor's", bare())] {
         home.file("proof.json", &json!([proof]).to_string());
-        home.run("-f proof.json").cannot_check(name, &way_out);
-        home.run("-f proof.json --circuits-dir elsewhere").cannot_check(name, &[&["elsewhere"], &way_out[..]].concat());
-        home.run("-f proof.json --profile huge").cannot_check(name, &["`huge`", "test, dev, mainnet"]);
+        home.run("-f proof.json", "").fails(name, UNCHECKED, &way_out);
+        home.run("-f proof.json --circuits-dir elsewhere", "").fails(
+            name,
+            UNCHECKED,
+            &[&["elsewhere"], &way_out[..]].concat(),
+        );
+        home.run("-f proof.json --profile huge", "").fails(name, UNCHECKED, &["`huge`", "test, dev, mainnet"]);
     }
-    assert!(!home.0.path().join("cache").exists(), "something was written");
+    assert!(!home.path("cache").exists(), "something was written");
 }
 
 #[test]
 fn a_verifier_file_that_is_none_is_refused() {
-    let home = Home::new();
+    let home = verifier();
     home.file("proof.json", &json!([known()]).to_string());
-    let run = |name: &str| home.run(&format!("-f proof.json --verifier-circuit {name}"));
-    run("absent.bin").cannot_check("absent", &["absent.bin", "absent"]);
+    let run = |name: &str| home.run(&format!("-f proof.json --verifier-circuit {name}"), "");
+    run("absent.bin").fails("absent", UNCHECKED, &["absent.bin", "absent"]);
     let cases = [
         ("empty.bin", "", "torn"),
         ("text.bin", "something else altogether", "not a file of this format"),
@@ -165,19 +96,19 @@ fn a_verifier_file_that_is_none_is_refused() {
     ];
     for (name, text, part) in cases {
         home.file(name, text);
-        run(name).cannot_check(name, &[name, part]);
+        run(name).fails(name, UNCHECKED, &[name, part]);
     }
     // A sealed file of another kind: whole, and of no use.
-    let path: PathBuf = home.0.path().join("work/circuits.bin");
+    let path = home.path("work/circuits.bin");
     ops::sealed::write(&path, &json!({ "what": "cpu-15", "key": "00" }), b"payload").expect("it is written");
-    run("circuits.bin").cannot_check("a circuit file", &["circuits.bin"]);
+    run("circuits.bin").fails("a circuit file", UNCHECKED, &["circuits.bin"]);
 }
 
 #[test]
 fn headers_that_cannot_be_trusted_are_refused() {
-    let home = Home::new();
+    let home = verifier();
     home.file("proof.json", &json!([known()]).to_string());
-    let headers: Vec<Value> = serde_json::from_str(&shipped("chain_header.json")).expect("headers");
+    let headers = blocks("chain_header.json");
     let hash = json!(format!("0x{}", "09".repeat(32)));
     let mut shanghai = headers[0].clone();
     shanghai.as_object_mut().expect("an object").remove("parentBeaconBlockRoot");
@@ -192,23 +123,23 @@ fn headers_that_cannot_be_trusted_are_refused() {
     ];
     for (name, header, part) in cases {
         home.file("header.json", &header.to_string());
-        home.run("-f proof.json --header header.json").cannot_check(name, &["header.json", part]);
+        home.run("-f proof.json --header header.json", "").fails(name, UNCHECKED, &["header.json", part]);
     }
-    home.run("-f proof.json --header absent.json").cannot_check("no header file", &["absent.json"]);
+    home.run("-f proof.json --header absent.json", "").fails("no header file", UNCHECKED, &["absent.json"]);
     // Good headers get past this point.
     for name in ["chain_header.json", "transfer_header.json"] {
         home.file("header.json", &shipped(name));
-        home.run("-f proof.json --header header.json").cannot_check(name, &["no verifier file"]);
+        home.run("-f proof.json --header header.json", "").fails(name, UNCHECKED, &["no verifier file"]);
     }
 }
 
 #[test]
 fn bad_usage_is_refused() {
-    let home = Home::new();
+    let home = verifier();
     let cases =
         ["", "-f", "--nonsense", "-f a --checkpoint-state-root 12", "-f a --build-circuits --verifier-circuit b"];
     for words in cases {
-        let run = home.run(words);
+        let run = home.run(words, "");
         assert_eq!(run.code, Some(UNCHECKED), "{words}: {}", run.stderr);
         assert!(run.stderr.starts_with("error: "), "{words}: {}", run.stderr);
         assert_eq!(run.stdout, "", "{words}");
@@ -217,21 +148,21 @@ fn bad_usage_is_refused() {
 
 #[test]
 fn help_version_and_completions_are_there() {
-    let home = Home::new();
+    let home = verifier();
     for flag in ["--help", "-h"] {
-        let run = home.run(flag);
+        let run = home.run(flag, "");
         assert_eq!((run.code, run.stderr.as_str()), (Some(OK), ""));
         for part in ["Usage: verifier", "Examples:", "Exit codes: 0 valid, 1 invalid, 2 could not check", "--header"] {
             assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
         }
     }
-    let version = home.run("--version");
+    let version = home.run("--version", "");
     assert_eq!(version.code, Some(OK));
     for part in [env!("CARGO_PKG_VERSION"), "commit ", "patches ", "plonky2 1.0.2", "evm_arithmetization 0.5.1"] {
         assert!(version.stdout.contains(part), "{part}: {}", version.stdout);
     }
     for shell in ["bash", "zsh", "fish"] {
-        let run = home.run(&format!("completions {shell}"));
+        let run = home.run(&format!("completions {shell}"), "");
         assert_eq!((run.code, run.stderr.as_str()), (Some(OK), ""), "{shell}");
         assert!(run.stdout.contains("verifier") && run.stdout.contains("checkpoint-state-root"), "{shell}");
     }

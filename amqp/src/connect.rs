@@ -1,0 +1,229 @@
+//! The broker: its address, credentials and TLS, and threads of our own to talk to it.
+//!
+//! lapin's heartbeats and readiness run on the tokio runtime that a connection was made on; were that one busy for
+//! minutes, the broker would take the process for dead. So everything about AMQP runs on two threads that do nothing
+//! else.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueHint};
+use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
+use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::{Connection, ConnectionProperties};
+use ops::env;
+use ops::fs::{self, FsError};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// A file with a credential may not be larger than this.
+const MAX_SECRET_BYTES: u64 = 1 << 20;
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How to reach the broker.
+#[derive(Args, Clone)]
+pub struct BrokerArgs {
+    /// Address of RabbitMQ, `amqp://host:port/vhost` or `amqps://…`. A password in it can be seen by all users of the
+    /// machine, unless it comes by the environment.
+    #[arg(long, global = true, value_name = "URI", env = env::AMQP_URI, hide_env_values = true, help_heading = "Broker")]
+    pub amqp_uri: Option<Secret>,
+    /// File with the user name, instead of one in the address.
+    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_USERNAME_FILE, value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    pub amqp_username_file: Option<PathBuf>,
+    /// File with the password, instead of one in the address.
+    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_PASSWORD_FILE, value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    pub amqp_password_file: Option<PathBuf>,
+    /// Certificates of the authorities that may vouch for the broker, in PEM. [default: those of the system]
+    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_CA_FILE, value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    pub amqp_ca_file: Option<PathBuf>,
+    /// Certificate of this client, in PEM.
+    #[arg(long, global = true, value_name = "FILE", requires = "amqp_key_file", env = env::AMQP_CERT_FILE, value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    pub amqp_cert_file: Option<PathBuf>,
+    /// Private key of this client, in PEM.
+    #[arg(long, global = true, value_name = "FILE", requires = "amqp_cert_file", env = env::AMQP_KEY_FILE, value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    pub amqp_key_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for BrokerArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BrokerArgs")
+    }
+}
+
+/// Text that must not be seen.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Why there can be no connection at all.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// No address.
+    #[error("no broker is given: set --amqp-uri or {}", env::AMQP_URI)]
+    NoAddress,
+    /// The address is none. What is wrong is said, the address is not: it may hold a password.
+    #[error("the address of the broker (--amqp-uri) is none: {0}")]
+    Address(String),
+    /// A file with credentials.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// A file with credentials is not text.
+    #[error("{} is not text", .0.display())]
+    NotText(PathBuf),
+    /// Certificates without TLS.
+    #[error("certificates are given, and the address of the broker is not amqps://")]
+    NoTls,
+    /// It does not let us in: user, password, or vhost.
+    #[error("the broker at {broker} refuses: {reason}")]
+    Refused {
+        /// Address.
+        broker: String,
+        /// What it said.
+        reason: String,
+    },
+    /// No threads.
+    #[error("cannot start the threads that talk to the broker: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+/// The broker, and the threads that talk to it.
+#[derive(Clone)]
+pub struct Broker {
+    uri: AMQPUri,
+    tls: Arc<OwnedTLSConfig>,
+    threads: Arc<Threads>,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Without credentials.
+impl fmt::Display for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.uri.scheme {
+            AMQPScheme::AMQP => "amqp",
+            AMQPScheme::AMQPS => "amqps",
+        };
+        let vhost = self.uri.vhost.replace('/', "%2f");
+        write!(f, "{scheme}://{}:{}/{vhost}", self.uri.authority.host, self.uri.authority.port)
+    }
+}
+
+/// A runtime that may be dropped anywhere.
+struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Broker {
+    /// Reads what it needs and starts the threads; connects to nothing yet.
+    pub fn new(args: &BrokerArgs) -> Result<Self, BrokerError> {
+        let Secret(address) =
+            args.amqp_uri.as_ref().filter(|Secret(text)| !text.is_empty()).ok_or(BrokerError::NoAddress)?;
+        let mut uri = AMQPUri::from_str(address).map_err(BrokerError::Address)?;
+        if uri.vhost.is_empty() {
+            // The RabbitMQ cluster operator writes addresses that end in a slash and mean the vhost `/`.
+            uri.vhost = "/".to_owned();
+        }
+        if let Some(file) = given(&args.amqp_username_file) {
+            uri.authority.userinfo.username = secret(file)?;
+        }
+        if let Some(file) = given(&args.amqp_password_file) {
+            uri.authority.userinfo.password = secret(file)?;
+        }
+        let identity = match (given(&args.amqp_cert_file), given(&args.amqp_key_file)) {
+            (Some(cert), Some(key)) => {
+                let pem = fs::read_limited(cert, MAX_SECRET_BYTES)?;
+                Some(OwnedIdentity::PKCS8 { pem, key: fs::read_limited(key, MAX_SECRET_BYTES)? })
+            }
+            _ => None,
+        };
+        let cert_chain = given(&args.amqp_ca_file).map(text).transpose()?;
+        if uri.scheme == AMQPScheme::AMQP && (identity.is_some() || cert_chain.is_some()) {
+            return Err(BrokerError::NoTls);
+        }
+        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("amqp").enable_all().build()?;
+        let tls = Arc::new(OwnedTLSConfig { identity, cert_chain });
+        Ok(Self { uri, tls, threads: Arc::new(Threads(Some(runtime))) })
+    }
+
+    /// Whether there is any hope: fails if the broker answers that it will never let us in. One that does not answer may
+    /// come later.
+    pub async fn check(&self) -> Result<(), BrokerError> {
+        let broker = self.clone();
+        let tried = self.threads().spawn(async move {
+            let connection = broker.connect("check").await?;
+            connection.close(200, "done".into()).await
+        });
+        match tried.await {
+            Ok(Err(error)) if matches!(error.kind(), lapin::ErrorKind::ProtocolError(_)) => {
+                Err(BrokerError::Refused { broker: self.to_string(), reason: error.to_string() })
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(broker = %self, "the broker does not answer, trying on: {error}");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where to spawn what talks to the broker.
+    pub fn threads(&self) -> Handle {
+        self.threads.0.as_ref().map(Runtime::handle).cloned().unwrap_or_else(Handle::current)
+    }
+
+    /// Connects; to be called on the threads of the broker only. `name` is seen in the broker's list of connections.
+    pub async fn connect(&self, name: &str) -> lapin::Result<Connection> {
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let runtime = lapin::runtime::default_runtime()?;
+        let connect = Connection::connect_uri_with_config(
+            self.uri.clone(),
+            properties,
+            OwnedTLSConfig::clone(&self.tls),
+            runtime,
+        );
+        match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
+            Ok(result) => result,
+            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+        }
+    }
+}
+
+/// An empty variable is none.
+fn given(file: &Option<PathBuf>) -> Option<&Path> {
+    file.as_deref().filter(|file| !file.as_os_str().is_empty())
+}
+
+fn text(file: &Path) -> Result<String, BrokerError> {
+    String::from_utf8(fs::read_limited(file, MAX_SECRET_BYTES)?).map_err(|_| BrokerError::NotText(file.to_owned()))
+}
+
+/// The text of a file, without the line end that editors add.
+fn secret(file: &Path) -> Result<String, BrokerError> {
+    Ok(text(file)?.trim_end_matches(['\r', '\n']).to_owned())
+}

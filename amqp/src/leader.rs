@@ -1,0 +1,587 @@
+//! A leader's side: gives tasks out, no more at a time than it is allowed, and follows them until they are done.
+//!
+//! What it waits for is in memory here and in the artifact store, never only in the broker: tasks that the broker or a
+//! worker has lost are given out again, whatever the reason.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use lapin::message::Delivery as Message;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use ops::artifacts::RunKey;
+use ops::digest::Digest;
+use ops::queue::{Cause, Event, Outcome, Report};
+use ops::task::{BlockId, Kind, Place, Task, TaskId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{interval, sleep_until};
+
+use crate::connect::Broker;
+use crate::message::{
+    self, BlockState, Control, DeadMessage, LeaderState, Presence, ResultMessage, Stage, TaskMessage, WorkerState,
+    decode, encode,
+};
+use crate::session::{Outgoing, Rests, Session, SessionError, publish};
+use crate::sign::AllowList;
+use crate::topology::{self, Class, Priority, task_queue, task_queues};
+
+/// Messages that may wait for the broker's confirmation at the same time.
+const UNCONFIRMED: usize = 64;
+
+/// How long a leader that has just started listens for workers that still prove what an earlier run wanted.
+const ADOPTION: Duration = Duration::from_millis(1500);
+
+/// Rest between two looks at what may have been lost.
+const AUDIT: Duration = Duration::from_secs(15);
+
+/// A worker that was not heard of for so long is taken for gone.
+const GONE: Duration = Duration::from_secs(60);
+
+/// A task is a straggler after so many times the 95th percentile of its kind, but not before so long.
+const STRAGGLER: (f64, Duration) = (3.0, Duration::from_secs(60));
+
+/// Measured times of a kind that a percentile is taken of: at least, at most.
+const SAMPLES: (usize, usize) = (8, 512);
+
+/// What a leader is.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Leaders of different groups share a cluster; there is one of each group at a time.
+    pub group: String,
+    /// Whose tasks go first.
+    pub priority: Priority,
+    /// The circuits that it wants proofs of.
+    pub circuits: Digest,
+    /// Their profile.
+    pub profile: String,
+    /// Tasks that it gives out before others are done.
+    pub max_in_flight: usize,
+    /// The workers that it believes; all if absent.
+    pub allow: Option<AllowList>,
+}
+
+/// Tells where a block stands.
+pub type Status = Arc<dyn Fn() -> BlockState + Send + Sync>;
+
+enum Command {
+    Listen(BlockId, mpsc::UnboundedSender<Report>, Status),
+    Publish(Task),
+    Finish(BlockId),
+    Distrust { task: Task, worker: String, reason: String },
+    Close(oneshot::Sender<()>),
+}
+
+/// A leader at the broker.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: mpsc::UnboundedSender<Command>,
+    group: String,
+    /// This run of the leader.
+    pub run: Digest,
+}
+
+impl Handle {
+    /// Begins to talk to the broker.
+    pub fn start(broker: &Broker, config: Config) -> Self {
+        let (commands, received) = mpsc::unbounded_channel();
+        let run = Digest::of("run", &(message::now(), std::process::id(), fastrand::u64(..)));
+        let handle = Self { commands, group: config.group.clone(), run };
+        let actor = Actor {
+            broker: broker.clone(),
+            config,
+            run,
+            adopt_until: None,
+            waiting: BTreeMap::new(),
+            arrivals: 0,
+            flights: HashMap::new(),
+            listeners: HashMap::new(),
+            workers: HashMap::new(),
+            fenced: HashSet::new(),
+            times: HashMap::new(),
+            outbox: VecDeque::new(),
+            unconfirmed: HashMap::new(),
+            closing: None,
+        };
+        broker.threads().spawn(actor.run(received));
+        handle
+    }
+
+    /// Names the run of a block in the artifact store.
+    pub fn run_key(&self, block: BlockId) -> RunKey {
+        RunKey { group: self.group.clone(), block }
+    }
+
+    /// Where the reports on a block's tasks arrive from now on.
+    pub fn listen(&self, block: BlockId, status: Status) -> mpsc::UnboundedReceiver<Report> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.command(Command::Listen(block, sender, status));
+        receiver
+    }
+
+    /// Gives a task out, when there is room.
+    pub fn publish(&self, task: Task) {
+        self.command(Command::Publish(task));
+    }
+
+    /// Forgets a block: what of it is queued vanishes, what is running is stopped.
+    pub fn finish(&self, block: BlockId) {
+        self.command(Command::Finish(block));
+    }
+
+    /// A worker has returned what is no proof: it must not work any more, and the task is given out again.
+    pub fn distrust(&self, task: Task, worker: String, reason: String) {
+        self.command(Command::Distrust { task, worker, reason });
+    }
+
+    /// Ends it, once what is to be said is said.
+    pub async fn close(&self) {
+        let (sender, closed) = oneshot::channel();
+        self.command(Command::Close(sender));
+        if tokio::time::timeout(Duration::from_secs(5), closed).await.is_err() {
+            tracing::debug!("the broker did not hear that this leader ends");
+        }
+    }
+
+    fn command(&self, command: Command) {
+        if self.commands.send(command).is_err() {
+            tracing::error!("the threads that talk to the broker have ended");
+        }
+    }
+}
+
+struct Listener {
+    reports: mpsc::UnboundedSender<Report>,
+    status: Status,
+}
+
+/// A task that was given out.
+struct Flight {
+    task: Task,
+    class: Class,
+    /// Who has it; nobody yet.
+    worker: Option<String>,
+    since: Instant,
+    /// Given out by an earlier run, and not in the queue: if its worker vanishes, the broker delivers it to nobody who
+    /// would still prove it.
+    adopted: bool,
+    copies: u32,
+}
+
+struct Seen {
+    state: WorkerState,
+    at: Instant,
+}
+
+struct Actor {
+    broker: Broker,
+    config: Config,
+    run: Digest,
+    adopt_until: Option<Instant>,
+    waiting: BTreeMap<(Place, u64), Task>,
+    arrivals: u64,
+    flights: HashMap<TaskId, Flight>,
+    listeners: HashMap<BlockId, Listener>,
+    workers: HashMap<String, Seen>,
+    fenced: HashSet<String>,
+    times: HashMap<Kind, VecDeque<Duration>>,
+    outbox: VecDeque<Outgoing>,
+    unconfirmed: HashMap<u64, Outgoing>,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+impl fmt::Debug for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Actor").field("waiting", &self.waiting.len()).field("flights", &self.flights.len()).finish()
+    }
+}
+
+type Published = FuturesUnordered<BoxFuture<'static, (u64, Result<(), SessionError>)>>;
+
+impl Actor {
+    /// Session after session, until it is closed.
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        let mut rests = Rests::default();
+        loop {
+            let begun = Instant::now();
+            match self.session(&mut commands).await {
+                Ok(()) => return,
+                Err(error) => {
+                    let group = &self.config.group;
+                    tracing::warn!(broker = %self.broker, group, in_flight = self.flights.len(), "lost the broker: {}", explain(&error, group));
+                }
+            }
+            if begun.elapsed() > Duration::from_secs(60) {
+                rests.reset();
+            }
+            // What was not confirmed may be lost. Should it arrive twice, the second is found done.
+            self.outbox.extend(self.unconfirmed.drain().map(|(_, message)| message));
+            let rest = Instant::now() + rests.longer();
+            loop {
+                tokio::select! {
+                    command = commands.recv() => match command {
+                        Some(command) => self.hear(command),
+                        None => return,
+                    },
+                    () = sleep_until(rest.into()) => break,
+                }
+                if self.closing.is_some() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Publishes and listens, until an error or the end.
+    async fn session(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> Result<(), SessionError> {
+        let session = Session::begin(&self.broker, &format!("leader {}", self.config.group)).await?;
+        topology::declare(&session.take).await?;
+        let results_queue = topology::declare_results(&session.take, &self.config.group).await?;
+        let own = topology::declare_own(&session.take, "leader", &[topology::CONTROL, topology::HELLO]).await?;
+        session.take.basic_qos(UNCONFIRMED as u16, BasicQosOptions::default()).await?;
+        let alone = BasicConsumeOptions { exclusive: true, ..Default::default() };
+        let none = FieldTable::default;
+        let mut results = session.take.basic_consume(results_queue.as_str().into(), "".into(), alone, none()).await?;
+        let heard = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
+        let mut control = session.take.basic_consume(own.clone(), "".into(), heard, none()).await?;
+        tracing::info!(broker = %self.broker, group = self.config.group, circuits = self.config.circuits.short(), "connected");
+        self.say(&Control::Ping { reply_to: own.to_string() });
+        let adopt_until = *self.adopt_until.get_or_insert_with(|| Instant::now() + ADOPTION);
+
+        let mut published = Published::new();
+        let mut number = 0;
+        let mut audit = interval(AUDIT);
+        let mut rung = Instant::now();
+        loop {
+            if Instant::now() >= adopt_until {
+                self.give_out();
+            }
+            while published.len() < UNCONFIRMED
+                && let Some(message) = self.outbox.pop_front()
+            {
+                number += 1;
+                self.unconfirmed.insert(number, message.clone());
+                let (channel, number) = (session.publish.clone(), number);
+                published.push(Box::pin(async move { (number, publish(channel, message).await) }));
+            }
+            if self.closing.is_some() && published.is_empty() {
+                session.end().await;
+                if let Some(closing) = self.closing.take()
+                    && closing.send(()).is_err()
+                {
+                    tracing::debug!("nobody waits for the end");
+                }
+                return Ok(());
+            }
+            tokio::select! {
+                Some((number, result)) = published.next(), if !published.is_empty() => {
+                    result?;
+                    let message = self.unconfirmed.remove(&number);
+                    // Idle workers look seldom: ring, but not for each of a thousand tasks.
+                    if message.is_some_and(|message| message.exchange == topology::TASKS)
+                        && (published.is_empty() || rung.elapsed() > Duration::from_millis(100))
+                    {
+                        rung = Instant::now();
+                        session.send(topology::CONTROL, "", encode(&Control::Work));
+                    }
+                }
+                command = commands.recv() => match command {
+                    Some(command) => self.hear(command),
+                    None => return Ok(()),
+                },
+                result = results.next() => {
+                    let delivered = result.ok_or_else(|| SessionError::Cancelled(results_queue.clone()))??;
+                    self.result(&delivered.data);
+                    delivered.ack(BasicAckOptions::default()).await?;
+                }
+                word = control.next() => {
+                    let delivered = word.ok_or_else(|| SessionError::Cancelled(own.to_string()))??;
+                    self.obey(&session, &delivered, own.as_str());
+                }
+                _ = audit.tick() => self.audit(&session, own.as_str()).await?,
+                () = sleep_until(adopt_until.into()), if Instant::now() < adopt_until => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, command: Command) {
+        match command {
+            Command::Listen(block, reports, status) => {
+                self.listeners.insert(block, Listener { reports, status });
+            }
+            Command::Publish(task) => {
+                self.arrivals += 1;
+                self.waiting.insert((task.place(), self.arrivals), task);
+            }
+            Command::Finish(block) => {
+                self.listeners.remove(&block);
+                self.waiting.retain(|_, task| task.block != block);
+                let ids: Vec<_> =
+                    self.flights.iter().filter(|(_, flight)| flight.task.block == block).map(|(id, _)| *id).collect();
+                self.flights.retain(|_, flight| flight.task.block != block);
+                if !ids.is_empty() {
+                    self.say(&Control::Stop { run: self.run, ids });
+                }
+            }
+            Command::Distrust { task, worker, reason } => {
+                tracing::error!(worker, "fencing a worker: {reason}");
+                self.fenced.insert(worker.clone());
+                self.say(&Control::Fence { worker, reason });
+                self.hear(Command::Publish(task));
+            }
+            Command::Close(closing) => self.closing = Some(closing),
+        }
+    }
+
+    /// Gives out tasks while there is room, or finds that a worker has them already.
+    fn give_out(&mut self) {
+        while self.flights.len() < self.config.max_in_flight
+            && let Some((_, task)) = self.waiting.pop_first()
+        {
+            let class = Class::of(&task);
+            let holds = |seen: &&Seen| seen.state.running.iter().any(|running| running.id == task.id);
+            let holder = self.workers.values().find(holds).map(|seen| seen.state.name.clone());
+            let adopted = holder.is_some();
+            if let Some(worker) = &holder {
+                tracing::info!(
+                    block_number = task.block.number,
+                    worker,
+                    "still proving {}, not given out again",
+                    task.work
+                );
+                self.tell(task.block, task.id, worker, Event::Started);
+            } else {
+                self.send_task(&task, class);
+            }
+            let flight = Flight { task, class, worker: holder, since: Instant::now(), adopted, copies: 1 };
+            self.flights.insert(flight.task.id, flight);
+        }
+    }
+
+    fn send_task(&mut self, task: &Task, class: Class) {
+        let Config { group, priority, .. } = &self.config;
+        let (task, group, priority) = (task.clone(), group.clone(), *priority);
+        let id = task.id.to_string();
+        let sent = message::now();
+        let message = TaskMessage { task, run: self.run, group, class, priority, failures: 0, lost: 0, sent };
+        let key = task_queue(class, priority);
+        let body = encode(&message);
+        self.outbox.push_back(Outgoing { exchange: topology::TASKS, key, body, id, mandatory: true });
+    }
+
+    /// Gives a task out once more.
+    fn send_again(&mut self, id: &TaskId, class: Class) {
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        (flight.class, flight.worker, flight.since, flight.adopted) = (class, None, Instant::now(), false);
+        let task = flight.task.clone();
+        self.send_task(&task, class);
+    }
+
+    fn say(&mut self, control: &Control) {
+        let body = encode(control);
+        let (exchange, key, id) = (topology::CONTROL, String::new(), String::new());
+        self.outbox.push_back(Outgoing { exchange, key, body, id, mandatory: false });
+    }
+
+    fn tell(&self, block: BlockId, id: TaskId, worker: &str, event: Event) {
+        if let Some(listener) = self.listeners.get(&block)
+            && listener.reports.send(Report { id, worker: worker.to_owned(), event }).is_err()
+        {
+            tracing::debug!(block_number = block.number, "nobody follows this block any more");
+        }
+    }
+
+    /// A worker's report.
+    fn result(&mut self, body: &[u8]) {
+        let mut result: ResultMessage = match decode(body) {
+            Ok(result) => result,
+            Err(error) => return tracing::warn!("a report that is none: {error}"),
+        };
+        let signed = result.signed();
+        let outcome = result.outcome.take();
+        let ResultMessage { id, block, run, worker, .. } = &result;
+        if self.fenced.contains(worker) {
+            return tracing::warn!(worker, "not heard: this worker is fenced");
+        }
+        if let Some(allow) = &self.config.allow
+            && !allow.accepts(&signed, result.signature.as_deref())
+        {
+            return tracing::error!(worker, "not heard: the report is not signed with a key of the list");
+        }
+        let Some(flight) = self.flights.get_mut(id) else {
+            return tracing::debug!(worker, "a report on a task that nobody waits for: {id}");
+        };
+        let (class, kind) = (flight.class, flight.task.work.kind());
+        match outcome {
+            None => {
+                (flight.worker, flight.since) = (Some(worker.clone()), Instant::now());
+                self.tell(*block, *id, worker, Event::Started);
+            }
+            Some(done @ Outcome::Done { reused, time }) => {
+                let copies = flight.copies;
+                self.flights.remove(id);
+                if !reused {
+                    let times = self.times.entry(kind).or_default();
+                    times.push_back(time);
+                    if times.len() > SAMPLES.1 {
+                        times.pop_front();
+                    }
+                }
+                if copies > 1 {
+                    self.say(&Control::Stop { run: *run, ids: vec![*id] });
+                }
+                self.tell(*block, *id, worker, Event::Ended(done));
+            }
+            // An earlier run's quarrels.
+            Some(_) if *run != self.run => {}
+            Some(Outcome::Cancelled) => self.tell(*block, *id, worker, Event::Cancelled),
+            Some(Outcome::Failed { cause, reason }) => {
+                let larger = self.workers.values().any(|seen| seen.state.classes.contains(&Class::Large));
+                if matches!(cause, Cause::Lost | Cause::Resources) && class == Class::Segment && larger {
+                    tracing::warn!(block_number = block.number, worker, "to a larger worker: {reason}");
+                    return self.send_again(id, Class::Large);
+                }
+                self.bury(*id, cause, &reason, worker);
+                self.tell(*block, *id, worker, Event::Ended(Outcome::Failed { cause, reason }));
+            }
+        }
+    }
+
+    fn bury(&mut self, id: TaskId, cause: Cause, reason: &str, worker: &str) {
+        let Some(Flight { task, class, .. }) = self.flights.remove(&id) else { return };
+        let Config { group, priority, .. } = &self.config;
+        let (run, group, priority, sent) = (self.run, group.clone(), *priority, message::now());
+        let message = Some(TaskMessage { task, run, group, class, priority, failures: 0, lost: 0, sent });
+        let dead = DeadMessage { message, cause, reason: reason.to_owned(), from: worker.to_owned(), at: sent };
+        let (exchange, key, body, id) = (topology::DEAD, String::new(), encode(&dead), id.to_string());
+        self.outbox.push_back(Outgoing { exchange, key, body, id, mandatory: true });
+    }
+
+    /// A word of control, or a worker that says that it is there.
+    fn obey(&mut self, session: &Session, delivered: &Message, own: &str) {
+        if delivered.exchange.as_str() != topology::CONTROL {
+            match decode(&delivered.data) {
+                Ok(Presence::Worker(state)) => {
+                    if delivered.exchange.as_str() == topology::HELLO {
+                        let answer = encode(&Presence::Leader(self.state(false)));
+                        session.send(topology::REPLIES, &state.reply_to, answer);
+                    }
+                    self.workers.insert(state.name.clone(), Seen { state, at: Instant::now() });
+                }
+                Ok(Presence::Leader(_)) => {}
+                Err(error) => tracing::warn!("not understood: {error}"),
+            }
+            return;
+        }
+        match decode(&delivered.data) {
+            Ok(Control::Cancel { first, last }) => {
+                let blocks: Vec<_> =
+                    self.listeners.keys().filter(|block| (first..=last).contains(&block.number)).copied().collect();
+                for block in blocks {
+                    self.tell(block, Digest::of_bytes(&[]), "an operator", Event::Cancelled);
+                }
+            }
+            Ok(Control::Ping { reply_to }) if reply_to != own => {
+                session.send(topology::REPLIES, &reply_to, encode(&Presence::Leader(self.state(true))));
+            }
+            Ok(Control::Fence { worker, .. }) => {
+                self.fenced.insert(worker);
+            }
+            Ok(Control::Purged) => {
+                let queued: Vec<_> = self
+                    .flights
+                    .iter()
+                    .filter(|(_, flight)| flight.worker.is_none())
+                    .map(|(id, flight)| (*id, flight.class))
+                    .collect();
+                tracing::warn!(tasks = queued.len(), "the queues were emptied, giving out again what is still wanted");
+                for (id, class) in queued {
+                    self.send_again(&id, class);
+                }
+            }
+            Ok(Control::Work | Control::Stop { .. } | Control::Ping { .. }) => {}
+            Err(error) => tracing::warn!("not understood: {error}"),
+        }
+    }
+
+    fn state(&self, with_blocks: bool) -> LeaderState {
+        let Config { group, circuits, profile, .. } = self.config.clone();
+        let mut blocks: Vec<_> = match with_blocks {
+            true => self.listeners.values().map(|listener| (listener.status)()).collect(),
+            false => Vec::new(),
+        };
+        blocks.sort_by_key(|block| block.block.number);
+        for task in blocks.iter_mut().flat_map(|block| &mut block.tasks) {
+            let Some(flight) = self.flights.get(&task.id) else { continue };
+            task.stage = if flight.worker.is_some() { Stage::Running } else { Stage::Queued };
+            let millis = flight.since.elapsed().as_millis() as u64;
+            task.worker = flight.worker.clone().map(|worker| (worker, millis));
+        }
+        let (waiting, in_flight) = (self.waiting.len(), self.flights.len());
+        LeaderState { group, circuits, profile, waiting, in_flight, blocks }
+    }
+
+    /// Looks for what was lost and for what takes too long, and asks who is there.
+    async fn audit(&mut self, session: &Session, own: &str) -> Result<(), SessionError> {
+        let mut queued = 0;
+        for queue in task_queues(&Class::ALL) {
+            queued += topology::ready(&session.take, &queue).await?;
+        }
+        let gone = |worker: &String| self.workers.get(worker).is_none_or(|seen| seen.at.elapsed() > GONE);
+        let idle = |worker: &String, id: &TaskId, since: Instant| {
+            let seen = self.workers.get(worker);
+            seen.is_some_and(|seen| seen.at > since && seen.state.running.iter().all(|running| running.id != *id))
+        };
+        let mut again = Vec::new();
+        for (id, flight) in &self.flights {
+            let elapsed = flight.since.elapsed();
+            let lost = match &flight.worker {
+                // Neither in a queue nor with a worker that has said so.
+                None => queued == 0 && elapsed > 2 * AUDIT,
+                Some(worker) if flight.adopted => gone(worker) || idle(worker, id, flight.since),
+                Some(worker) => queued == 0 && elapsed > 2 * AUDIT && gone(worker),
+            };
+            let limit = self.straggles_after(flight.task.work.kind());
+            let straggles = flight.worker.is_some() && flight.copies == 1 && limit.is_some_and(|limit| elapsed > limit);
+            if lost || straggles {
+                let why = if lost { "it is lost" } else { "it takes far longer than others of its kind" };
+                tracing::warn!(block_number = flight.task.block.number, "giving out again {}: {why}", flight.task.work);
+                again.push((*id, flight.class, straggles));
+            }
+        }
+        for (id, class, straggles) in again {
+            match self.flights.get_mut(&id) {
+                Some(flight) if straggles => {
+                    flight.copies += 1;
+                    let task = flight.task.clone();
+                    self.send_task(&task, class);
+                }
+                _ => self.send_again(&id, class),
+            }
+        }
+        self.say(&Control::Ping { reply_to: own.to_owned() });
+        self.workers.retain(|_, seen| seen.at.elapsed() < 10 * GONE);
+        Ok(())
+    }
+
+    fn straggles_after(&self, kind: Kind) -> Option<Duration> {
+        let times = self.times.get(&kind).filter(|times| times.len() >= SAMPLES.0)?;
+        let mut sorted: Vec<_> = times.iter().copied().collect();
+        sorted.sort();
+        let (factor, least) = STRAGGLER;
+        sorted.get(sorted.len() * 95 / 100).map(|p95| p95.mul_f64(factor).max(least))
+    }
+}
+
+/// What the broker's refusal means to an operator.
+fn explain(error: &SessionError, group: &str) -> String {
+    let text = error.to_string();
+    match text.contains("ACCESS_REFUSED") && text.contains("exclusive") {
+        true => format!("another leader is connected as group {group}; give this one a --group of its own ({text})"),
+        false => text,
+    }
+}

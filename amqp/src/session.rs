@@ -1,0 +1,138 @@
+//! What every session with the broker does: two connections, and publishing that is believed only when confirmed.
+//!
+//! A session ends with its first error and takes its connections with it; whoever runs it begins a new one, after a
+//! rest. lapin's own recovery is not used: it does not cover channels that the broker closes.
+
+use std::time::Duration;
+
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+
+use crate::connect::Broker;
+
+/// Longest rest between two sessions.
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// Why a session has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The connection, the channel, or what was asked of the broker.
+    #[error("{0}")]
+    Broker(#[from] lapin::Error),
+    /// The broker has stopped to deliver: it has cancelled the consumer, or its queue is gone.
+    #[error("the broker delivers no more from queue {0}")]
+    Cancelled(String),
+    /// A queue is missing.
+    #[error("there is no queue for messages to exchange `{exchange}` with key `{key}`")]
+    Unroutable {
+        /// Exchange.
+        exchange: String,
+        /// Routing key.
+        key: String,
+    },
+    /// The broker could not store a message.
+    #[error("the broker has refused a message")]
+    Refused,
+}
+
+/// The connections of a session. A broker that is short of memory stops to read from connections that publish; what it
+/// delivers and what is acknowledged must not wait for that.
+#[derive(Debug)]
+pub struct Session {
+    /// For taking and acknowledging.
+    pub take: Channel,
+    /// For publishing, with confirms.
+    pub publish: Channel,
+    connections: [Connection; 2],
+}
+
+impl Session {
+    /// Connects twice.
+    pub async fn begin(broker: &Broker, name: &str) -> Result<Self, SessionError> {
+        let taking = broker.connect(&format!("{name} takes")).await?;
+        let publishing = broker.connect(&format!("{name} publishes")).await?;
+        let take = taking.create_channel().await?;
+        let publish = publishing.create_channel().await?;
+        publish.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { take, publish, connections: [taking, publishing] })
+    }
+
+    /// Publishes something whose loss does no harm, without waiting: a broker that is short of memory takes nothing for
+    /// a while.
+    pub fn send(&self, exchange: &'static str, key: &str, body: Vec<u8>) {
+        let (channel, key) = (self.publish.clone(), ShortString::from(key));
+        tokio::spawn(async move {
+            let options = BasicPublishOptions::default();
+            let sent = channel.basic_publish(exchange.into(), key, options, &body, BasicProperties::default()).await;
+            if let Err(error) = sent {
+                tracing::debug!("a message to {exchange} was lost: {error}");
+            }
+        });
+    }
+
+    /// Says good-bye. A broker that does not listen hears of it when the sockets close.
+    pub async fn end(self) {
+        for connection in self.connections {
+            let close = connection.close(200, "done".into());
+            match tokio::time::timeout(Duration::from_secs(2), close).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!("closing a connection: {error}"),
+                Err(_) => tracing::debug!("closing a connection: no answer"),
+            }
+        }
+    }
+}
+
+/// A message to be published.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Exchange.
+    pub exchange: &'static str,
+    /// Routing key.
+    pub key: String,
+    /// Body.
+    pub body: Vec<u8>,
+    /// Shown by the broker's tools.
+    pub id: String,
+    /// Whether a queue must take it.
+    pub mandatory: bool,
+}
+
+/// Publishes a message and waits until the broker has it on disk. While the broker is short of memory this takes as
+/// long as that lasts.
+pub async fn publish(channel: Channel, message: Outgoing) -> Result<(), SessionError> {
+    let Outgoing { exchange, key, body, id, mandatory } = message;
+    let properties = BasicProperties::default()
+        .with_delivery_mode(2)
+        .with_content_type("application/json".into())
+        .with_message_id(ShortString::from(id));
+    let options = BasicPublishOptions { mandatory, ..Default::default() };
+    let published = channel.basic_publish(exchange.into(), key.as_str().into(), options, &body, properties);
+    match published.await?.await? {
+        Confirmation::Ack(None) | Confirmation::NotRequested => Ok(()),
+        // A message that was returned is confirmed, too.
+        Confirmation::Ack(Some(_)) => Err(SessionError::Unroutable { exchange: exchange.to_owned(), key }),
+        Confirmation::Nack(_) => Err(SessionError::Refused),
+    }
+}
+
+/// Rests between sessions: longer after each failure, each process a little different.
+#[derive(Debug, Default)]
+pub struct Rests {
+    failures: u32,
+}
+
+impl Rests {
+    /// The last session was a good one.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The next rest.
+    pub fn longer(&mut self) -> Duration {
+        let rest = Duration::from_millis(100).saturating_mul(1 << self.failures.min(10)).min(LONGEST_REST);
+        self.failures += 1;
+        rest.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}

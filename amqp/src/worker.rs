@@ -1,0 +1,558 @@
+//! A worker's side: takes tasks, keeps hold of them while they are proved, reports, acknowledges.
+//!
+//! Tasks are asked for one by one when a slot is free, in the order of class and priority. A consumer on each queue
+//! would hold one task of each while one is proved, and those held would wait for minutes beside idle workers. Looking
+//! costs the broker something, so an idle worker looks seldom, and leaders ring a bell ([`Control::Work`]) when there
+//! is something.
+//!
+//! What is being proved goes on whatever happens to the connection: it is reported in the next session. If the broker
+//! delivers the same task once more meanwhile, that delivery is acknowledged with the first.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use lapin::message::Delivery as Message;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicGetOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Acker, Consumer};
+use ops::artifacts::{Artifacts, RunKey};
+use ops::digest::Digest;
+use ops::execute;
+use ops::queue::{Cause, Delivery, MAX_DELIVERIES, Outcome, Tasks, Word};
+use ops::task::TaskId;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::{interval, sleep_until};
+
+use crate::connect::Broker;
+use crate::message::{
+    self, Control, DeadMessage, Presence, ResultMessage, RunningTask, TaskMessage, WorkerState, decode, encode,
+};
+use crate::session::{Outgoing, Rests, Session, SessionError, publish};
+use crate::sign::SecretKey;
+use crate::topology::{self, Class, task_queue};
+
+/// Rests between looks of an idle worker: the first, and the longest, which is how long a task waits whose bell was
+/// not heard.
+const LOOK_SOON: Duration = Duration::from_millis(50);
+const LOOK_SELDOM: Duration = Duration::from_secs(5);
+
+/// How long to go on trying to say good-bye to a broker that does not answer.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// What a worker is.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its name, unique in the cluster.
+    pub name: String,
+    /// What it takes.
+    pub classes: Vec<Class>,
+    /// Tasks at the same time.
+    pub slots: usize,
+    /// The circuits that it proves with.
+    pub circuits: Digest,
+    /// Their profile.
+    pub profile: String,
+    /// What it signs with.
+    pub key: Option<SecretKey>,
+    /// Longest time of a task. Below the broker's consumer timeout, or the broker gives the task to somebody else.
+    pub task_timeout: Duration,
+}
+
+/// Why a worker has stopped to take tasks.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// It was told to; so many tasks were finished since, and so many handed back.
+    Drained {
+        /// Finished.
+        finished: usize,
+        /// Handed back.
+        handed_back: usize,
+    },
+    /// It cannot be of use here. One sentence.
+    Refused(String),
+    /// A leader has caught it returning what is no proof. One sentence.
+    Fenced(String),
+}
+
+/// Where the slots of a worker get their tasks from.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    deliveries: Arc<Mutex<mpsc::UnboundedReceiver<(RunKey, Digest, Delivery)>>>,
+    artifacts: Artifacts,
+}
+
+impl Tasks for Slots {
+    async fn take(&self) -> Option<Delivery> {
+        loop {
+            let (key, run, delivery) = self.deliveries.lock().await.recv().await?;
+            match self.artifacts.run(&key).await {
+                // Cancelled, or wanted by an earlier run of its leader.
+                Ok(wanted) if wanted != Some(run) => delivery.forget(),
+                Ok(_) => return Some(delivery),
+                Err(error) => {
+                    tracing::warn!("cannot tell whether a task is still wanted, proving it: {error}");
+                    return Some(delivery);
+                }
+            }
+        }
+    }
+}
+
+enum Command {
+    Word(TaskId, Word),
+    Drain(Duration),
+}
+
+/// A worker at the broker.
+#[derive(Debug)]
+pub struct Node {
+    commands: mpsc::UnboundedSender<Command>,
+    end: oneshot::Receiver<End>,
+}
+
+impl Node {
+    /// Waits until it takes no more tasks.
+    pub async fn ended(&mut self) -> End {
+        (&mut self.end).await.unwrap_or(End::Refused("the threads that talk to the broker have ended".to_owned()))
+    }
+
+    /// Takes no more tasks from now on, finishes those it has within `grace`, and hands back what is left.
+    pub fn drain(&self, grace: Duration) {
+        if self.commands.send(Command::Drain(grace)).is_err() {
+            tracing::debug!("it has ended already");
+        }
+    }
+}
+
+/// Begins to take tasks.
+pub fn start(broker: &Broker, config: Config, artifacts: Artifacts) -> (Slots, Node) {
+    let (commands, received) = mpsc::unbounded_channel();
+    let (deliveries, slots) = mpsc::unbounded_channel();
+    let (ended, end) = oneshot::channel();
+    let actor = Actor {
+        broker: broker.clone(),
+        config,
+        artifacts: artifacts.clone(),
+        commands: commands.clone(),
+        deliveries,
+        running: HashMap::new(),
+        outbox: VecDeque::new(),
+        matched: false,
+        drain: None,
+        end: None,
+        finished: 0,
+        handed_back: 0,
+        rest: LOOK_SOON,
+        next_look: Instant::now(),
+        reply_to: String::new(),
+    };
+    broker.threads().spawn(async move {
+        if ended.send(actor.run(received).await).is_err() {
+            tracing::debug!("nobody waits for the end of this worker");
+        }
+    });
+    (Slots { deliveries: Arc::new(Mutex::new(slots)), artifacts }, Node { commands, end })
+}
+
+/// A task in the hands of a slot.
+struct Running {
+    message: TaskMessage,
+    /// One for each time that it was delivered, in this session.
+    ackers: Vec<Acker>,
+    abort: Arc<AtomicBool>,
+    since: Instant,
+    /// Why it was told to abort, if not because nobody wants it any more.
+    because: Option<Because>,
+}
+
+#[derive(Clone, Copy)]
+enum Because {
+    HandBack,
+    Timeout,
+}
+
+/// What is to be published, and then acknowledged.
+struct Parcel {
+    outgoing: Outgoing,
+    ackers: Vec<Acker>,
+}
+
+struct Actor {
+    broker: Broker,
+    config: Config,
+    artifacts: Artifacts,
+    commands: mpsc::UnboundedSender<Command>,
+    deliveries: mpsc::UnboundedSender<(RunKey, Digest, Delivery)>,
+    running: HashMap<TaskId, Running>,
+    outbox: VecDeque<Parcel>,
+    /// Whether some leader has wanted proofs of these circuits.
+    matched: bool,
+    drain: Option<Instant>,
+    end: Option<End>,
+    finished: usize,
+    handed_back: usize,
+    rest: Duration,
+    next_look: Instant,
+    reply_to: String,
+}
+
+impl Actor {
+    /// Session after session, until there is an end.
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) -> End {
+        let mut rests = Rests::default();
+        loop {
+            let begun = Instant::now();
+            match self.session(&mut commands).await {
+                Ok(end) => return end,
+                Err(error) => {
+                    tracing::warn!(broker = %self.broker, running = self.running.len(), "lost the broker: {error}");
+                }
+            }
+            if begun.elapsed() > Duration::from_secs(60) {
+                rests.reset();
+            }
+            // Only the channel that delivered a message can acknowledge it. The broker delivers it again.
+            self.running.values_mut().for_each(|running| running.ackers.clear());
+            self.outbox.iter_mut().for_each(|parcel| parcel.ackers.clear());
+            let rest = Instant::now() + rests.longer();
+            loop {
+                tokio::select! {
+                    Some(command) = commands.recv() => self.hear(command).await,
+                    () = sleep_until(rest.into()) => break,
+                }
+            }
+            if self.drain.is_some_and(|deadline| Instant::now() > deadline + LAST_WORDS) {
+                tracing::warn!("giving up on the broker; what is not acknowledged will be delivered to others");
+                return self.end();
+            }
+        }
+    }
+
+    fn end(&self) -> End {
+        let drained = End::Drained { finished: self.finished, handed_back: self.handed_back };
+        self.end.clone().unwrap_or(drained)
+    }
+
+    /// Takes, reports and acknowledges, until an error.
+    async fn session(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> Result<End, SessionError> {
+        let session = Session::begin(&self.broker, &self.config.name).await?;
+        let own = topology::declare_own(&session.take, "worker", &[topology::CONTROL]).await?;
+        self.reply_to = own.to_string();
+        let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
+        let mut control = session.take.basic_consume(own, "".into(), options, FieldTable::default()).await?;
+        let hello = encode(&Presence::Worker(self.state()));
+        session.send(topology::HELLO, "", hello);
+        tracing::info!(broker = %self.broker, worker = self.config.name, circuits = self.config.circuits.short(), "connected");
+        self.next_look = Instant::now();
+
+        let mut publishing: Option<BoxFuture<'_, Result<(), SessionError>>> = None;
+        let mut tick = interval(Duration::from_secs(1));
+        loop {
+            let stopping = self.drain.is_some() || self.end.is_some();
+            if stopping && self.running.is_empty() && self.outbox.is_empty() {
+                session.end().await;
+                return Ok(self.end());
+            }
+            if publishing.is_none()
+                && let Some(parcel) = self.outbox.front()
+            {
+                publishing = Some(Box::pin(publish(session.publish.clone(), parcel.outgoing.clone())));
+            }
+            let look = !stopping && self.running.len() < self.config.slots;
+            tokio::select! {
+                biased;
+                result = published(&mut publishing) => {
+                    publishing = None;
+                    match result {
+                        Ok(()) => {}
+                        // Its leader's group is gone for good: nobody will ever ask for this.
+                        Err(SessionError::Unroutable { exchange, key }) => {
+                            tracing::warn!("nobody takes a message to {exchange} for {key}: dropped");
+                        }
+                        Err(error) => return Err(error),
+                    }
+                    if let Some(parcel) = self.outbox.pop_front() {
+                        acknowledge(parcel.ackers).await?;
+                    }
+                }
+                Some(command) = commands.recv() => self.hear(command).await,
+                word = control.next() => self.obey(&session, word, &control).await?,
+                _ = tick.tick() => self.check_time(),
+                () = sleep_until(self.next_look.into()), if look => self.look(&session).await?,
+            }
+        }
+    }
+
+    fn state(&self) -> WorkerState {
+        let Config { name, circuits, profile, classes, slots, .. } = self.config.clone();
+        let running = self.running.iter().map(|(id, running)| {
+            let task = &running.message.task;
+            let millis = running.since.elapsed().as_millis() as u64;
+            RunningTask { id: *id, block: task.block.number, what: task.work.to_string(), millis }
+        });
+        let running = running.collect();
+        let draining = self.drain.is_some() || self.end.is_some();
+        WorkerState { name, circuits, profile, classes, slots, draining, running, reply_to: self.reply_to.clone() }
+    }
+
+    /// Looks for a task in each queue.
+    async fn look(&mut self, session: &Session) -> Result<(), SessionError> {
+        for queue in topology::task_queues(&self.config.classes) {
+            let got = session.take.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?;
+            if let Some(got) = got {
+                self.rest = LOOK_SOON;
+                self.next_look = Instant::now();
+                self.take(session, got.delivery).await;
+                return Ok(());
+            }
+        }
+        self.next_look = Instant::now() + self.rest.mul_f64(0.5 + fastrand::f64() / 2.0);
+        self.rest = (self.rest * 2).min(LOOK_SELDOM);
+        Ok(())
+    }
+
+    /// A message from a queue of tasks.
+    async fn take(&mut self, session: &Session, delivered: Message) {
+        let mut message = match decode::<TaskMessage>(&delivered.data) {
+            Ok(message) => message,
+            Err(error) => {
+                return self.bury(None, Cause::Invalid, error.to_string(), vec![delivered.acker]);
+            }
+        };
+        message.lost += deliveries_before(&delivered);
+        let id = message.task.id;
+        if let Some(running) = self.running.get_mut(&id) {
+            return running.ackers.push(delivered.acker);
+        }
+        let ackers = vec![delivered.acker];
+        if let Err(failure) = execute::check(self.config.circuits, &self.config.profile, &message.task) {
+            // Either this worker is of the wrong kind or the message is.
+            if self.matched {
+                self.bury(Some(message), Cause::Invalid, failure.to_string(), ackers);
+            } else {
+                self.give_back(message, ackers);
+                self.end = Some(End::Refused(failure.to_string()));
+            }
+            return;
+        }
+        self.matched = true;
+        if message.lost >= MAX_DELIVERIES {
+            let reason = format!("its worker vanished {} times", message.lost);
+            return self.report(message, Outcome::Failed { cause: Cause::Lost, reason }, ackers).await;
+        }
+        let started = self.result(&message, None, None);
+        session.send(topology::RESULTS, &message.group, encode(&started));
+        let (commands, abort) = (self.commands.clone(), Arc::new(AtomicBool::new(false)));
+        let say = move |word| {
+            if commands.send(Command::Word(id, word)).is_err() {
+                tracing::debug!("the connection to the broker has ended, nobody to report to");
+            }
+        };
+        let deliveries = 1 + message.failures + message.lost;
+        tracing::debug!(block_number = message.task.block.number, deliveries, "taken: {}", message.task.work);
+        let delivery = Delivery::new(message.task.clone(), deliveries, abort.clone(), say);
+        let key = RunKey { group: message.group.clone(), block: message.task.block };
+        if self.deliveries.send((key, message.run, delivery)).is_err() {
+            tracing::debug!("no slot takes tasks any more");
+        }
+        self.running.insert(id, Running { message, ackers, abort, since: Instant::now(), because: None });
+    }
+
+    async fn hear(&mut self, command: Command) {
+        match command {
+            Command::Word(id, word) => self.settle(id, word).await,
+            Command::Drain(grace) => {
+                self.drain = Some(Instant::now() + grace);
+                tracing::info!(running = self.running.len(), "taking no more tasks");
+            }
+        }
+    }
+
+    /// A slot is done with a task.
+    async fn settle(&mut self, id: TaskId, word: Word) {
+        let Some(Running { mut message, ackers, because, .. }) = self.running.remove(&id) else { return };
+        self.next_look = Instant::now();
+        let word = match (word, because) {
+            (Word::Settled(Outcome::Cancelled), Some(Because::HandBack)) => Word::HandBack,
+            (Word::Settled(Outcome::Cancelled), Some(Because::Timeout)) => {
+                Word::Retry(Cause::Transient, format!("it took longer than {} s", self.config.task_timeout.as_secs()))
+            }
+            (word, _) => word,
+        };
+        match word {
+            Word::Settled(outcome) => {
+                self.finished += usize::from(self.drain.is_some());
+                self.report(message, outcome, ackers).await;
+            }
+            Word::Retry(cause, reason) => {
+                message.failures += 1;
+                match message.failures < MAX_DELIVERIES {
+                    true => self.give_back(message, ackers),
+                    false => {
+                        let reason = format!("{reason} ({} times)", message.failures);
+                        self.report(message, Outcome::Failed { cause, reason }, ackers).await;
+                    }
+                }
+            }
+            Word::HandBack => {
+                self.handed_back += 1;
+                tracing::info!(block_number = message.task.block.number, "handing back {}", message.task.work);
+                self.give_back(message, ackers);
+            }
+            Word::Forget => {
+                if let Err(error) = acknowledge(ackers).await {
+                    tracing::debug!("a message that nobody wants will be delivered again: {error}");
+                }
+            }
+        }
+    }
+
+    fn result(&self, message: &TaskMessage, outcome: Option<Outcome>, output: Option<Digest>) -> ResultMessage {
+        let (id, block, run) = (message.task.id, message.task.block, message.run);
+        let worker = self.config.name.clone();
+        let mut result = ResultMessage { id, block, run, worker, outcome, output, signature: None };
+        result.signature = self.config.key.as_ref().map(|key| key.sign(&result.signed()));
+        result
+    }
+
+    /// Tells the leader, then takes the task off the queue.
+    async fn report(&mut self, message: TaskMessage, outcome: Outcome, ackers: Vec<Acker>) {
+        let done = matches!(outcome, Outcome::Done { .. });
+        let output = match &self.config.key {
+            Some(_) if done => self.artifacts.output_checksum(&message.task.id).await.unwrap_or_else(|error| {
+                tracing::warn!("cannot sign for an output: {error}");
+                None
+            }),
+            _ => None,
+        };
+        let body = encode(&self.result(&message, Some(outcome), output));
+        let id = message.task.id.to_string();
+        let outgoing = Outgoing { exchange: topology::RESULTS, key: message.group, body, id, mandatory: true };
+        self.outbox.push_back(Parcel { outgoing, ackers });
+    }
+
+    /// Puts a task back into its queue as it was, at the end: the broker's own way would count it as a failure.
+    fn give_back(&mut self, message: TaskMessage, ackers: Vec<Acker>) {
+        let (key, id) = (task_queue(message.class, message.priority), message.task.id.to_string());
+        let outgoing = Outgoing { exchange: topology::TASKS, key, body: encode(&message), id, mandatory: true };
+        self.outbox.push_back(Parcel { outgoing, ackers });
+    }
+
+    fn bury(&mut self, message: Option<TaskMessage>, cause: Cause, reason: String, ackers: Vec<Acker>) {
+        tracing::error!("to the dead letters: {reason}");
+        let id = message.as_ref().map(|message| message.task.id.to_string()).unwrap_or_default();
+        let dead = DeadMessage { message, cause, reason, from: self.config.name.clone(), at: message::now() };
+        let (exchange, key) = (topology::DEAD, String::new());
+        let outgoing = Outgoing { exchange, key, body: encode(&dead), id, mandatory: true };
+        self.outbox.push_back(Parcel { outgoing, ackers });
+    }
+
+    /// A word of control, or a leader's answer.
+    async fn obey(
+        &mut self,
+        session: &Session,
+        word: Option<lapin::Result<Message>>,
+        consumer: &Consumer,
+    ) -> Result<(), SessionError> {
+        let Some(delivered) = word else { return Err(SessionError::Cancelled(consumer.queue().to_string())) };
+        let delivered = delivered?;
+        if delivered.exchange.as_str() == topology::REPLIES {
+            match decode(&delivered.data) {
+                Ok(Presence::Leader(leader)) => self.meet(&leader.group, leader.circuits, &leader.profile),
+                Ok(Presence::Worker(_)) => {}
+                Err(error) => tracing::warn!("not understood: {error}"),
+            }
+            return Ok(());
+        }
+        match decode(&delivered.data) {
+            Ok(Control::Work) => {
+                self.rest = LOOK_SOON;
+                self.next_look = Instant::now();
+            }
+            Ok(Control::Cancel { first, last }) => {
+                self.abort(None, |running| (first..=last).contains(&running.message.task.block.number));
+            }
+            Ok(Control::Stop { run, ids }) => {
+                self.abort(None, |running| running.message.run == run && ids.contains(&running.message.task.id));
+            }
+            Ok(Control::Fence { worker, reason }) if worker == self.config.name => {
+                self.end = Some(End::Fenced(reason));
+                self.abort(Some(Because::HandBack), |_| true);
+            }
+            Ok(Control::Ping { reply_to }) => {
+                let state = encode(&Presence::Worker(self.state()));
+                session.send(topology::REPLIES, &reply_to, state);
+            }
+            Ok(Control::Fence { .. } | Control::Purged) => {}
+            Err(error) => tracing::warn!("not understood: {error}"),
+        }
+        Ok(())
+    }
+
+    /// Some leader is there.
+    fn meet(&mut self, group: &str, circuits: Digest, profile: &str) {
+        if circuits == self.config.circuits {
+            self.matched = true;
+        } else if !self.matched {
+            let Config { circuits: ours, profile: our_profile, .. } = &self.config;
+            self.end = Some(End::Refused(format!(
+                "leader {group} wants proofs of circuits {} (profile {profile}), and this worker has {} (profile \
+                 {our_profile}); start it with the leader's --profile and of the leader's version",
+                circuits.short(),
+                ours.short()
+            )));
+            self.abort(Some(Because::HandBack), |_| true);
+        }
+    }
+
+    fn abort(&mut self, because: Option<Because>, which: impl Fn(&Running) -> bool) {
+        for running in self.running.values_mut().filter(|running| which(running)) {
+            running.because = because;
+            running.abort.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Stops what has taken too long, or must not go on while the worker is to end.
+    fn check_time(&mut self) {
+        if self.drain.is_some_and(|deadline| Instant::now() > deadline) {
+            self.abort(Some(Because::HandBack), |_| true);
+        }
+        let limit = self.config.task_timeout;
+        self.abort(Some(Because::Timeout), |running| running.because.is_none() && running.since.elapsed() > limit);
+    }
+}
+
+async fn published(publishing: &mut Option<BoxFuture<'_, Result<(), SessionError>>>) -> Result<(), SessionError> {
+    match publishing {
+        Some(publishing) => publishing.await,
+        None => pending().await,
+    }
+}
+
+async fn acknowledge(ackers: Vec<Acker>) -> Result<(), SessionError> {
+    for acker in ackers {
+        if !acker.ack(BasicAckOptions::default()).await? {
+            tracing::debug!("too late to acknowledge: it will be delivered again, and its output found");
+        }
+    }
+    Ok(())
+}
+
+/// How often the broker has delivered a message before.
+fn deliveries_before(message: &Message) -> u32 {
+    let headers = message.properties.headers().as_ref();
+    let count = headers.and_then(|headers| headers.inner().get("x-delivery-count"));
+    match count {
+        Some(AMQPValue::LongLongInt(count)) => u32::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::LongInt(count)) => u32::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::LongUInt(count)) => *count,
+        Some(AMQPValue::ShortShortInt(count)) => u32::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::ShortShortUInt(count)) => u32::from(*count),
+        _ => 0,
+    }
+}
