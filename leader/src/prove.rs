@@ -45,7 +45,7 @@ pub async fn until_interrupted(config: Config, screen: &Screen) -> anyhow::Resul
             false => prove(config.clone(), screen).await,
         }
     };
-    tokio::select! {
+    let result = tokio::select! {
         result = work => result,
         interrupt = tokio::signal::ctrl_c() => {
             interrupt.context("cannot listen for Ctrl-C")?;
@@ -54,7 +54,9 @@ pub async fn until_interrupted(config: Config, screen: &Screen) -> anyhow::Resul
         _ = terminate.recv() => {
             Err(exit::interrupted("terminated; finished tasks are kept, the same command goes on from there"))
         }
-    }
+    };
+    screen.end();
+    result
 }
 
 /// Says what proving would take, block after block.

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -41,6 +41,14 @@ impl Screen {
     /// Where to add progress bars, on a terminal only.
     pub fn bars(&self) -> Option<&MultiProgress> {
         self.interactive.then_some(&self.bars)
+    }
+
+    /// Removes all progress bars for good: what comes now is the end.
+    pub fn end(&self) {
+        if let Err(error) = self.bars.clear() {
+            tracing::debug!("progress bars: {error}");
+        }
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
     }
 
     /// A progress bar, on a terminal only. `template` must be one of indicatif's.

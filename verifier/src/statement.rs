@@ -84,7 +84,7 @@ impl Statement {
             ("receipts root", format!("{:?}", self.receipts_root)),
             ("gas used", self.gas_used.to_string()),
             ("checkpoint state root", format!("{:?}", self.checkpoint_state_root)),
-            ("profile", format!("{}, {} bits{insecure}", self.profile, self.security_bits)),
+            ("profile", format!("{}, {} bit security{insecure}", self.profile, self.security_bits)),
             ("circuits", self.circuits.to_string()),
         ]
     }
