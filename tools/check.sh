@@ -22,11 +22,11 @@ none() {
 }
 tree() { cargo tree --locked --edges normal --prefix none -p "$@"; }
 # The numbers are those of the invariants in ARCHITECTURE.md.
-for binary in leader verifier; do
+for binary in leader verifier worker; do
   tree "$binary" | tail -n +2 | { grep -E '^(leader|worker|rpc|verifier) v' || true; } | none "1: $binary depends on a binary"
 done
 tree verifier | { grep -E '^(lapin|reqwest|hyper|openssl-sys) v' || true; } | none "2: verifier links a network client"
-{ grep -rnE 'std::fs::(write|rename|copy|remove|create)|OpenOptions|File::(create|options)' --include='*.rs' ops/src leader/src verifier/src || true; } |
+{ grep -rnE 'std::fs::(write|rename|copy|remove|create)|OpenOptions|File::(create|options)' --include='*.rs' amqp/src ops/src leader/src verifier/src worker/src || true; } |
   { grep -v '^ops/src/fs.rs:' || true; } | none "3: files are written outside of ops/src/fs.rs"
 { grep -nE 'async|std::(fs|time|net)|tokio' leader/src/graph.rs leader/src/decode.rs || true; } |
   none "4: decode and graph are pure"
@@ -40,5 +40,5 @@ if have cargo-deny "licences, sources and bans of dependencies"; then
 fi
 if have shellcheck "scripts"; then
   say "scripts"
-  shellcheck tools/*.sh tools/rustc-patched .ci/run
+  shellcheck tools/*.sh tools/*/*.sh tools/rustc-patched .ci/run
 fi
