@@ -10,16 +10,19 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueHint};
-use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
+use lapin::tcp::{AMQPUriTcpExt, RustlsConnector};
 use lapin::uri::{AMQPScheme, AMQPUri};
-use lapin::{Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties, ErrorKind};
 use ops::env;
 use ops::fs::{self, FsError};
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::tls;
+
 /// A file with a credential may not be larger than this.
-const MAX_SECRET_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_SECRET_BYTES: u64 = 1 << 20;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,19 +35,20 @@ pub struct BrokerArgs {
     #[arg(long, global = true, value_name = "URI", env = env::AMQP_URI, hide_env_values = true, help_heading = "Broker")]
     pub amqp_uri: Option<Secret>,
     /// File with the user name, instead of one in the address.
-    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_USERNAME_FILE, value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_USERNAME_FILE, value_parser = path(), value_hint = ValueHint::FilePath, help_heading = "Broker")]
     pub amqp_username_file: Option<PathBuf>,
     /// File with the password, instead of one in the address.
-    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_PASSWORD_FILE, value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_PASSWORD_FILE, value_parser = path(), value_hint = ValueHint::FilePath, help_heading = "Broker")]
     pub amqp_password_file: Option<PathBuf>,
-    /// Certificates of the authorities that may vouch for the broker, in PEM. [default: those of the system]
-    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_CA_FILE, value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    /// Certificates of the authorities that may vouch for the broker, in PEM; nobody else may then. [default: those of
+    /// the system]
+    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_CA_FILE, value_parser = path(), value_hint = ValueHint::FilePath, help_heading = "Broker")]
     pub amqp_ca_file: Option<PathBuf>,
     /// Certificate of this client, in PEM.
-    #[arg(long, global = true, value_name = "FILE", requires = "amqp_key_file", env = env::AMQP_CERT_FILE, value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_CERT_FILE, value_parser = path(), value_hint = ValueHint::FilePath, help_heading = "Broker")]
     pub amqp_cert_file: Option<PathBuf>,
     /// Private key of this client, in PEM.
-    #[arg(long, global = true, value_name = "FILE", requires = "amqp_cert_file", env = env::AMQP_KEY_FILE, value_hint = ValueHint::FilePath, help_heading = "Broker")]
+    #[arg(long, global = true, value_name = "FILE", env = env::AMQP_KEY_FILE, value_parser = path(), value_hint = ValueHint::FilePath, help_heading = "Broker")]
     pub amqp_key_file: Option<PathBuf>,
 }
 
@@ -90,12 +94,34 @@ pub enum BrokerError {
     /// Certificates without TLS.
     #[error("certificates are given, and the address of the broker is not amqps://")]
     NoTls,
+    /// A file with certificates or a key that cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A certificate without its key, or the other way round.
+    #[error("of --amqp-cert-file and --amqp-key-file one is given without the other")]
+    HalfShown,
+    /// TLS without anybody to believe.
+    #[error("no authority is known that may vouch for the broker, see --amqp-ca-file: {0}")]
+    NoAuthorities(std::io::Error),
     /// It does not let us in: user, password, or vhost.
     #[error("the broker at {broker} refuses: {reason}")]
     Refused {
         /// Address.
         broker: String,
         /// What it said.
+        reason: String,
+    },
+    /// One of the two sides does not believe the other's certificate, or there is no TLS at all at the other end.
+    #[error("no TLS with the broker at {broker}, see --amqp-ca-file and --amqp-cert-file: {reason}")]
+    NoTrust {
+        /// Address.
+        broker: String,
+        /// What is wrong.
         reason: String,
     },
     /// No threads.
@@ -107,7 +133,7 @@ pub enum BrokerError {
 #[derive(Clone)]
 pub struct Broker {
     uri: AMQPUri,
-    tls: Arc<OwnedTLSConfig>,
+    tls: Option<RustlsConnector>,
     threads: Arc<Threads>,
 }
 
@@ -125,7 +151,11 @@ impl fmt::Display for Broker {
             AMQPScheme::AMQPS => "amqps",
         };
         let vhost = self.uri.vhost.replace('/', "%2f");
-        write!(f, "{scheme}://{}:{}/{vhost}", self.uri.authority.host, self.uri.authority.port)
+        let (host, port) = (&self.uri.authority.host, self.uri.authority.port);
+        match host.contains(':') {
+            true => write!(f, "{scheme}://[{host}]:{port}/{vhost}"),
+            false => write!(f, "{scheme}://{host}:{port}/{vhost}"),
+        }
     }
 }
 
@@ -145,7 +175,7 @@ impl Broker {
     pub fn new(args: &BrokerArgs) -> Result<Self, BrokerError> {
         let Secret(address) =
             args.amqp_uri.as_ref().filter(|Secret(text)| !text.is_empty()).ok_or(BrokerError::NoAddress)?;
-        let mut uri = AMQPUri::from_str(address).map_err(BrokerError::Address)?;
+        let mut uri = parse(address)?;
         if uri.vhost.is_empty() {
             // The RabbitMQ cluster operator writes addresses that end in a slash and mean the vhost `/`.
             uri.vhost = "/".to_owned();
@@ -156,19 +186,17 @@ impl Broker {
         if let Some(file) = given(&args.amqp_password_file) {
             uri.authority.userinfo.password = secret(file)?;
         }
-        let identity = match (given(&args.amqp_cert_file), given(&args.amqp_key_file)) {
-            (Some(cert), Some(key)) => {
-                let pem = fs::read_limited(cert, MAX_SECRET_BYTES)?;
-                Some(OwnedIdentity::PKCS8 { pem, key: fs::read_limited(key, MAX_SECRET_BYTES)? })
-            }
-            _ => None,
+        let ca = given(&args.amqp_ca_file);
+        let shown = match (given(&args.amqp_cert_file), given(&args.amqp_key_file)) {
+            (None, None) => None,
+            (certificate, key) => Some(certificate.zip(key).ok_or(BrokerError::HalfShown)?),
         };
-        let cert_chain = given(&args.amqp_ca_file).map(text).transpose()?;
-        if uri.scheme == AMQPScheme::AMQP && (identity.is_some() || cert_chain.is_some()) {
-            return Err(BrokerError::NoTls);
-        }
+        let tls = match uri.scheme {
+            AMQPScheme::AMQPS => Some(tls::connector(ca, shown)?),
+            AMQPScheme::AMQP if ca.is_some() || shown.is_some() => return Err(BrokerError::NoTls),
+            AMQPScheme::AMQP => None,
+        };
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("amqp").enable_all().build()?;
-        let tls = Arc::new(OwnedTLSConfig { identity, cert_chain });
         Ok(Self { uri, tls, threads: Arc::new(Threads(Some(runtime))) })
     }
 
@@ -180,15 +208,18 @@ impl Broker {
             let connection = broker.connect("check").await?;
             connection.close(200, "done".into()).await
         });
-        match tried.await {
-            Ok(Err(error)) if matches!(error.kind(), lapin::ErrorKind::ProtocolError(_)) => {
-                Err(BrokerError::Refused { broker: self.to_string(), reason: error.to_string() })
+        let Ok(Err(error)) = tried.await else { return Ok(()) };
+        let (broker, reason) = (self.to_string(), error.to_string());
+        match error.kind() {
+            ErrorKind::ProtocolError(_) => Err(BrokerError::Refused { broker, reason }),
+            // What rustls makes of whatever it does not like.
+            ErrorKind::IOError(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Err(BrokerError::NoTrust { broker, reason })
             }
-            Ok(Err(error)) => {
-                tracing::warn!(broker = %self, "the broker does not answer, trying on: {error}");
+            _ => {
+                tracing::warn!(broker, "the broker does not answer, trying on: {error}");
                 Ok(())
             }
-            _ => Ok(()),
         }
     }
 
@@ -201,12 +232,16 @@ impl Broker {
     pub async fn connect(&self, name: &str) -> lapin::Result<Connection> {
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let runtime = lapin::runtime::default_runtime()?;
-        let connect = Connection::connect_uri_with_config(
-            self.uri.clone(),
-            properties,
-            OwnedTLSConfig::clone(&self.tls),
-            runtime,
-        );
+        let tls = self.tls.clone();
+        let dial = async move |mut uri: AMQPUri, runtime| {
+            uri.scheme = AMQPScheme::AMQP;
+            let stream = uri.connect_async(&runtime).await?;
+            match &tls {
+                Some(tls) => Ok(stream.into_rustls(tls, &uri.authority.host).await?),
+                None => Ok(stream),
+            }
+        };
+        let connect = Connection::connector(self.uri.clone(), runtime, dial, properties);
         match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
             Ok(result) => result,
             Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
@@ -214,7 +249,31 @@ impl Broker {
     }
 }
 
-/// An empty variable is none.
+/// Reads an address. What is said of one that is none has nothing of it, since it may hold a password.
+fn parse(address: &str) -> Result<AMQPUri, BrokerError> {
+    let none = |reason: &str| BrokerError::Address(reason.to_owned());
+    let known = ["amqp://", "amqps://"].into_iter().find_map(|scheme| address.strip_prefix(scheme));
+    let rest = known.ok_or_else(|| none("expected amqp://… or amqps://…"))?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if rest.contains('@') && !authority.contains('@') {
+        // Else the end of a password is taken for a vhost, which everybody may see.
+        return Err(none("in a user or password write / as %2f, ? as %3f and # as %23"));
+    }
+    let mut uri = AMQPUri::from_str(address).map_err(BrokerError::Address)?;
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    // The parser takes the local host where the address has a number of IPv6.
+    if let Some((host, _)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        uri.authority.host = host.to_owned();
+    }
+    Ok(uri)
+}
+
+/// A path that may be empty, as variables are that scripts set to nothing.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// An empty path is none.
 fn given(file: &Option<PathBuf>) -> Option<&Path> {
     file.as_deref().filter(|file| !file.as_os_str().is_empty())
 }

@@ -3,7 +3,7 @@
 //! What it waits for is in memory here and in the artifact store, never only in the broker: tasks that the broker or a
 //! worker has lost are given out again, whatever the reason.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +47,9 @@ const STRAGGLER: (f64, Duration) = (3.0, Duration::from_secs(60));
 
 /// Measured times of a kind that a percentile is taken of: at least, at most.
 const SAMPLES: (usize, usize) = (8, 512);
+
+/// A task that is said to have taken longer did not: times are summed up, and nothing that a worker says may overflow.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What a leader is.
 #[derive(Clone, Debug)]
@@ -101,7 +104,7 @@ impl Handle {
             flights: HashMap::new(),
             listeners: HashMap::new(),
             workers: HashMap::new(),
-            fenced: HashSet::new(),
+            fenced: HashMap::new(),
             times: HashMap::new(),
             outbox: VecDeque::new(),
             unconfirmed: HashMap::new(),
@@ -187,7 +190,8 @@ struct Actor {
     flights: HashMap<TaskId, Flight>,
     listeners: HashMap<BlockId, Listener>,
     workers: HashMap<String, Seen>,
-    fenced: HashSet<String>,
+    /// With the reason.
+    fenced: HashMap<String, String>,
     times: HashMap<Kind, VecDeque<Duration>>,
     outbox: VecDeque<Outgoing>,
     unconfirmed: HashMap<u64, Outgoing>,
@@ -240,12 +244,12 @@ impl Actor {
     async fn session(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> Result<(), SessionError> {
         let session = Session::begin(&self.broker, &format!("leader {}", self.config.group)).await?;
         topology::declare(&session.take).await?;
+        topology::occupy(&session.take, &self.config.group).await?;
         let results_queue = topology::declare_results(&session.take, &self.config.group).await?;
         let own = topology::declare_own(&session.take, "leader", &[topology::CONTROL, topology::HELLO]).await?;
         session.take.basic_qos(UNCONFIRMED as u16, BasicQosOptions::default()).await?;
-        let alone = BasicConsumeOptions { exclusive: true, ..Default::default() };
-        let none = FieldTable::default;
-        let mut results = session.take.basic_consume(results_queue.as_str().into(), "".into(), alone, none()).await?;
+        let (options, none) = (BasicConsumeOptions::default(), FieldTable::default);
+        let mut results = session.take.basic_consume(results_queue.as_str().into(), "".into(), options, none()).await?;
         let heard = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
         let mut control = session.take.basic_consume(own.clone(), "".into(), heard, none()).await?;
         tracing::info!(broker = %self.broker, group = self.config.group, circuits = self.config.circuits.short(), "connected");
@@ -329,7 +333,7 @@ impl Actor {
             }
             Command::Distrust { task, worker, reason } => {
                 tracing::error!(worker, "fencing a worker: {reason}");
-                self.fenced.insert(worker.clone());
+                self.fenced.insert(worker.clone(), reason.clone());
                 self.say(&Control::Fence { worker, reason });
                 self.hear(Command::Publish(task));
             }
@@ -343,8 +347,7 @@ impl Actor {
             && let Some((_, task)) = self.waiting.pop_first()
         {
             let class = Class::of(&task);
-            let holds = |seen: &&Seen| seen.state.running.iter().any(|running| running.id == task.id);
-            let holder = self.workers.values().find(holds).map(|seen| seen.state.name.clone());
+            let holder = self.holder(&task.id);
             let adopted = holder.is_some();
             if let Some(worker) = &holder {
                 tracing::info!(
@@ -362,6 +365,13 @@ impl Actor {
         }
     }
 
+    /// The worker that proves a task, by what it has said lately.
+    fn holder(&self, id: &TaskId) -> Option<String> {
+        let holds =
+            |seen: &&Seen| seen.at.elapsed() < GONE && seen.state.running.iter().any(|running| running.id == *id);
+        self.workers.values().find(holds).map(|seen| seen.state.name.clone())
+    }
+
     fn send_task(&mut self, task: &Task, class: Class) {
         let Config { group, priority, .. } = &self.config;
         let (task, group, priority) = (task.clone(), group.clone(), *priority);
@@ -371,6 +381,12 @@ impl Actor {
         let key = task_queue(class, priority);
         let body = encode(&message);
         self.outbox.push_back(Outgoing { exchange: topology::TASKS, key, body, id, mandatory: true });
+    }
+
+    /// Waits for a worker that has a task which is in no queue any more.
+    fn adopt(&mut self, id: &TaskId, worker: String) {
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        (flight.worker, flight.since, flight.adopted) = (Some(worker), Instant::now(), true);
     }
 
     /// Gives a task out once more.
@@ -403,8 +419,8 @@ impl Actor {
         };
         let signed = result.signed();
         let outcome = result.outcome.take();
-        let ResultMessage { id, block, run, worker, .. } = &result;
-        if self.fenced.contains(worker) {
+        let ResultMessage { id, run, worker, .. } = &result;
+        if self.fenced.contains_key(worker) {
             return tracing::warn!(worker, "not heard: this worker is fenced");
         }
         if let Some(allow) = &self.config.allow
@@ -415,13 +431,15 @@ impl Actor {
         let Some(flight) = self.flights.get_mut(id) else {
             return tracing::debug!(worker, "a report on a task that nobody waits for: {id}");
         };
-        let (class, kind) = (flight.class, flight.task.work.kind());
+        // Not what the report says of the task beside its name.
+        let (class, kind, block) = (flight.class, flight.task.work.kind(), flight.task.block);
         match outcome {
             None => {
                 (flight.worker, flight.since) = (Some(worker.clone()), Instant::now());
-                self.tell(*block, *id, worker, Event::Started);
+                self.tell(block, *id, worker, Event::Started);
             }
-            Some(done @ Outcome::Done { reused, time }) => {
+            Some(Outcome::Done { reused, time }) => {
+                let time = time.min(LONGEST);
                 let copies = flight.copies;
                 self.flights.remove(id);
                 if !reused {
@@ -431,22 +449,34 @@ impl Actor {
                         times.pop_front();
                     }
                 }
-                if copies > 1 {
+                if copies > 1 || self.holder(id).is_some_and(|holder| holder != *worker) {
                     self.say(&Control::Stop { run: *run, ids: vec![*id] });
                 }
-                self.tell(*block, *id, worker, Event::Ended(done));
+                self.tell(block, *id, worker, Event::Ended(Outcome::Done { reused, time }));
             }
             // An earlier run's quarrels.
             Some(_) if *run != self.run => {}
-            Some(Outcome::Cancelled) => self.tell(*block, *id, worker, Event::Cancelled),
+            Some(Outcome::Cancelled) => self.tell(block, *id, worker, Event::Cancelled),
             Some(Outcome::Failed { cause, reason }) => {
-                let larger = self.workers.values().any(|seen| seen.state.classes.contains(&Class::Large));
+                // The broker counts connections that end, not workers: one of these has it in hand.
+                if cause == Cause::Lost
+                    && let Some(holder) = self.holder(id)
+                {
+                    tracing::info!(
+                        block_number = block.number,
+                        worker = holder,
+                        "still proving it, not given up: {reason}"
+                    );
+                    return self.adopt(id, holder);
+                }
+                let mut there = self.workers.values().filter(|seen| seen.at.elapsed() < GONE);
+                let larger = there.any(|seen| seen.state.classes.contains(&Class::Large));
                 if matches!(cause, Cause::Lost | Cause::Resources) && class == Class::Segment && larger {
                     tracing::warn!(block_number = block.number, worker, "to a larger worker: {reason}");
                     return self.send_again(id, Class::Large);
                 }
                 self.bury(*id, cause, &reason, worker);
-                self.tell(*block, *id, worker, Event::Ended(Outcome::Failed { cause, reason }));
+                self.tell(block, *id, worker, Event::Ended(Outcome::Failed { cause, reason }));
             }
         }
     }
@@ -469,6 +499,10 @@ impl Actor {
                     if delivered.exchange.as_str() == topology::HELLO {
                         let answer = encode(&Presence::Leader(self.state(false)));
                         session.send(topology::REPLIES, &state.reply_to, answer);
+                        // Started again under the same name: it has not heard it.
+                        if let Some(reason) = self.fenced.get(&state.name).cloned() {
+                            self.say(&Control::Fence { worker: state.name.clone(), reason });
+                        }
                     }
                     self.workers.insert(state.name.clone(), Seen { state, at: Instant::now() });
                 }
@@ -488,8 +522,8 @@ impl Actor {
             Ok(Control::Ping { reply_to }) if reply_to != own => {
                 session.send(topology::REPLIES, &reply_to, encode(&Presence::Leader(self.state(true))));
             }
-            Ok(Control::Fence { worker, .. }) => {
-                self.fenced.insert(worker);
+            Ok(Control::Fence { worker, reason }) => {
+                self.fenced.insert(worker, reason);
             }
             Ok(Control::Purged) => {
                 let queued: Vec<_> = self
@@ -543,7 +577,7 @@ impl Actor {
                 // Neither in a queue nor with a worker that has said so.
                 None => queued == 0 && elapsed > 2 * AUDIT,
                 Some(worker) if flight.adopted => gone(worker) || idle(worker, id, flight.since),
-                Some(worker) => queued == 0 && elapsed > 2 * AUDIT && gone(worker),
+                Some(worker) => queued == 0 && elapsed > 2 * AUDIT && (gone(worker) || idle(worker, id, flight.since)),
             };
             let limit = self.straggles_after(flight.task.work.kind());
             let straggles = flight.worker.is_some() && flight.copies == 1 && limit.is_some_and(|limit| elapsed > limit);
@@ -580,7 +614,7 @@ impl Actor {
 /// What the broker's refusal means to an operator.
 fn explain(error: &SessionError, group: &str) -> String {
     let text = error.to_string();
-    match text.contains("ACCESS_REFUSED") && text.contains("exclusive") {
+    match text.contains("RESOURCE_LOCKED") {
         true => format!("another leader is connected as group {group}; give this one a --group of its own ({text})"),
         false => text,
     }

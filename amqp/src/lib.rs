@@ -15,5 +15,6 @@ pub mod message;
 pub mod operator;
 pub mod session;
 pub mod sign;
+mod tls;
 pub mod topology;
 pub mod worker;

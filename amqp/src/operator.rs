@@ -10,15 +10,18 @@ use lapin::types::FieldTable;
 use ops::digest::Digest;
 use ops::queue::Cause;
 use serde::Serialize;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
 use crate::connect::Broker;
 use crate::message::{Control, DeadMessage, LeaderState, Presence, TaskMessage, WorkerState, decode, encode};
 use crate::session::{Outgoing, Session, SessionError, publish};
-use crate::topology::{self, Class, DEAD, task_queue, task_queues};
+use crate::topology::{self, Class, DEAD, DEAD_QUEUE, task_queue, task_queues};
 
 /// How long to wait for answers.
 const ANSWERS: Duration = Duration::from_millis(1500);
+
+/// How long the broker may take for a message.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Dead letters that are looked at, at most.
 const MAX_DEAD: u32 = 10_000;
@@ -89,7 +92,7 @@ impl Operator {
         for queue in task_queues(&Class::ALL) {
             state.queues.insert(queue.clone(), topology::ready(take, &queue).await?);
         }
-        state.dead = topology::ready(take, DEAD).await?;
+        state.dead = topology::ready(take, DEAD_QUEUE).await?;
         state.leaders.sort_by(|a, b| a.group.cmp(&b.group));
         state.workers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(state)
@@ -118,10 +121,10 @@ impl Operator {
     /// not count as that.
     pub async fn dead(&self, mut judge: impl FnMut(&DeadMessage) -> Fate) -> Result<Vec<DeadMessage>, SessionError> {
         let take = &self.session.take;
-        let count = topology::ready(take, DEAD).await?.min(MAX_DEAD);
+        let count = topology::ready(take, DEAD_QUEUE).await?.min(MAX_DEAD);
         let mut letters = Vec::new();
         for _ in 0..count {
-            let Some(got) = take.basic_get(DEAD.into(), BasicGetOptions::default()).await? else { break };
+            let Some(got) = take.basic_get(DEAD_QUEUE.into(), BasicGetOptions::default()).await? else { break };
             let letter = read(&got.delivery.data);
             let id = letter.message.as_ref().map(|message| message.task.id.to_string()).unwrap_or_default();
             let fate = judge(&letter);
@@ -139,7 +142,7 @@ impl Operator {
                 }
             };
             if let Some(message) = again {
-                publish(self.session.publish.clone(), message).await?;
+                self.publish(message).await?;
             }
             got.delivery.ack(BasicAckOptions::default()).await?;
             letters.push(letter);
@@ -153,7 +156,13 @@ impl Operator {
     async fn say(&self, control: &Control) -> Result<(), SessionError> {
         let body = encode(control);
         let (exchange, key, id) = (topology::CONTROL, String::new(), String::new());
-        publish(self.session.publish.clone(), Outgoing { exchange, key, body, id, mandatory: false }).await
+        self.publish(Outgoing { exchange, key, body, id, mandatory: false }).await
+    }
+
+    /// Publishes a message. A program can wait for a broker that takes none; who asks it something wants to know.
+    async fn publish(&self, message: Outgoing) -> Result<(), SessionError> {
+        let published = timeout(PATIENCE, publish(self.session.publish.clone(), message)).await;
+        published.unwrap_or(Err(SessionError::Blocked))
     }
 }
 

@@ -31,6 +31,9 @@ pub enum SessionError {
         /// Routing key.
         key: String,
     },
+    /// The broker does not read what is published.
+    #[error("the broker takes no messages, it may be short of memory or disk space")]
+    Blocked,
     /// The broker could not store a message.
     #[error("the broker has refused a message")]
     Refused,
@@ -61,7 +64,11 @@ impl Session {
     /// Publishes something whose loss does no harm, without waiting: a broker that is short of memory takes nothing for
     /// a while.
     pub fn send(&self, exchange: &'static str, key: &str, body: Vec<u8>) {
-        let (channel, key) = (self.publish.clone(), ShortString::from(key));
+        // The key may come from anybody.
+        let Ok(key) = ShortString::try_new(key) else {
+            return tracing::warn!("a message to {exchange} was dropped: its key is too long to be one");
+        };
+        let channel = self.publish.clone();
         tokio::spawn(async move {
             let options = BasicPublishOptions::default();
             let sent = channel.basic_publish(exchange.into(), key, options, &body, BasicProperties::default()).await;
@@ -108,7 +115,11 @@ pub async fn publish(channel: Channel, message: Outgoing) -> Result<(), SessionE
         .with_content_type("application/json".into())
         .with_message_id(ShortString::from(id));
     let options = BasicPublishOptions { mandatory, ..Default::default() };
-    let published = channel.basic_publish(exchange.into(), key.as_str().into(), options, &body, properties);
+    // The key may come from anybody, and no queue is bound with one that is too long.
+    let Ok(short) = ShortString::try_new(key.as_str()) else {
+        return Err(SessionError::Unroutable { exchange: exchange.to_owned(), key });
+    };
+    let published = channel.basic_publish(exchange.into(), short, options, &body, properties);
     match published.await?.await? {
         Confirmation::Ack(None) | Confirmation::NotRequested => Ok(()),
         // A message that was returned is confirmed, too.

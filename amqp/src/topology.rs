@@ -17,8 +17,11 @@ use serde::{Deserialize, Serialize};
 pub const TASKS: &str = "blockproof.tasks";
 /// Direct: from workers to the queue of a group of leaders.
 pub const RESULTS: &str = "blockproof.results";
-/// Fanout: to the dead letters. Also the name of their queue.
+/// Fanout: to the dead letters.
 pub const DEAD: &str = "blockproof.dead";
+/// The queue of the dead letters. Not of the name of the exchange, since rights are given by names: a worker may write to
+/// the exchange, and who may write to a queue may bind it.
+pub const DEAD_QUEUE: &str = "blockproof.dead.letters";
 /// Fanout: from leaders and operators to everybody. Workers have no right to write here, so none can cancel.
 pub const CONTROL: &str = "blockproof.control";
 /// Fanout: from workers to leaders, to say that they are there.
@@ -131,8 +134,8 @@ pub async fn declare(channel: &Channel) -> lapin::Result<()> {
     for name in [DEAD, CONTROL, HELLO] {
         exchange(channel, name, ExchangeKind::Fanout).await?;
     }
-    channel.queue_declare(DEAD.into(), durable(), quorum()).await?;
-    bind(channel, DEAD, DEAD, "").await?;
+    channel.queue_declare(DEAD_QUEUE.into(), durable(), quorum()).await?;
+    bind(channel, DEAD_QUEUE, DEAD, "").await?;
     for queue in task_queues(&Class::ALL) {
         let mut arguments = quorum();
         // What the broker itself gives up (its delivery limit, 20 by default since 4.0) is kept with all other dead
@@ -150,6 +153,14 @@ pub async fn declare_results(channel: &Channel, group: &str) -> lapin::Result<St
     channel.queue_declare(queue.as_str().into(), durable(), quorum()).await?;
     bind(channel, &queue, RESULTS, group).await?;
     Ok(queue)
+}
+
+/// Takes the place of the one leader of a group: refused while another connection has it. A queue that nobody writes to,
+/// since only such can belong to one connection: consumers of quorum queues cannot be alone.
+pub async fn occupy(channel: &Channel, group: &str) -> lapin::Result<()> {
+    let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+    let name = format!("blockproof.own.group.{group}");
+    channel.queue_declare(name.into(), options, FieldTable::default()).await.map(drop)
 }
 
 /// Declares a queue for what is said to this process while it is connected. The name is new in each session: the

@@ -41,6 +41,17 @@ use crate::topology::{self, Class, task_queue};
 const LOOK_SOON: Duration = Duration::from_millis(50);
 const LOOK_SELDOM: Duration = Duration::from_secs(5);
 
+/// How long a queue is taken for empty that was: a look costs the broker a write to its log. Short, since tasks that a
+/// worker gives back ring no bell.
+const EMPTY_FOR: Duration = Duration::from_millis(200);
+
+/// How long a worker that was never of use waits for leaders to say what they want, before it takes a task that may be
+/// none of theirs.
+const GREETING: Duration = Duration::from_millis(250);
+
+/// Rest between two looks whether what is being proved is still wanted: words of control are for those who hear them.
+const STILL_WANTED: Duration = Duration::from_secs(10);
+
 /// How long to go on trying to say good-bye to a broker that does not answer.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -105,6 +116,7 @@ impl Tasks for Slots {
 
 enum Command {
     Word(TaskId, Word),
+    Unwanted(TaskId),
     Drain(Duration),
 }
 
@@ -149,6 +161,7 @@ pub fn start(broker: &Broker, config: Config, artifacts: Artifacts) -> (Slots, N
         handed_back: 0,
         rest: LOOK_SOON,
         next_look: Instant::now(),
+        empty: HashMap::new(),
         reply_to: String::new(),
     };
     broker.threads().spawn(async move {
@@ -174,6 +187,7 @@ struct Running {
 enum Because {
     HandBack,
     Timeout,
+    Unwanted,
 }
 
 /// What is to be published, and then acknowledged.
@@ -198,6 +212,8 @@ struct Actor {
     handed_back: usize,
     rest: Duration,
     next_look: Instant,
+    /// Queues that were found empty, and when.
+    empty: HashMap<String, Instant>,
     reply_to: String,
 }
 
@@ -210,7 +226,8 @@ impl Actor {
             match self.session(&mut commands).await {
                 Ok(end) => return end,
                 Err(error) => {
-                    tracing::warn!(broker = %self.broker, running = self.running.len(), "lost the broker: {error}");
+                    let running = self.running.len();
+                    tracing::warn!(broker = %self.broker, running, "lost the broker: {}", explain(&error));
                 }
             }
             if begun.elapsed() > Duration::from_secs(60) {
@@ -220,17 +237,31 @@ impl Actor {
             self.running.values_mut().for_each(|running| running.ackers.clear());
             self.outbox.iter_mut().for_each(|parcel| parcel.ackers.clear());
             let rest = Instant::now() + rests.longer();
-            loop {
+            // A worker that has nothing left to say needs no broker to end.
+            while !self.is_over() {
                 tokio::select! {
                     Some(command) = commands.recv() => self.hear(command).await,
                     () = sleep_until(rest.into()) => break,
                 }
+            }
+            if self.is_over() {
+                return self.end();
             }
             if self.drain.is_some_and(|deadline| Instant::now() > deadline + LAST_WORDS) {
                 tracing::warn!("giving up on the broker; what is not acknowledged will be delivered to others");
                 return self.end();
             }
         }
+    }
+
+    /// Whether it takes no more tasks.
+    fn is_stopping(&self) -> bool {
+        self.drain.is_some() || self.end.is_some()
+    }
+
+    /// Whether it takes no more tasks, and all that it had are done and reported.
+    fn is_over(&self) -> bool {
+        self.is_stopping() && self.running.is_empty() && self.outbox.is_empty()
     }
 
     fn end(&self) -> End {
@@ -248,13 +279,13 @@ impl Actor {
         let hello = encode(&Presence::Worker(self.state()));
         session.send(topology::HELLO, "", hello);
         tracing::info!(broker = %self.broker, worker = self.config.name, circuits = self.config.circuits.short(), "connected");
-        self.next_look = Instant::now();
+        self.next_look = Instant::now() + if self.matched { Duration::ZERO } else { GREETING };
 
         let mut publishing: Option<BoxFuture<'_, Result<(), SessionError>>> = None;
         let mut tick = interval(Duration::from_secs(1));
+        let mut still_wanted = interval(STILL_WANTED);
         loop {
-            let stopping = self.drain.is_some() || self.end.is_some();
-            if stopping && self.running.is_empty() && self.outbox.is_empty() {
+            if self.is_over() {
                 session.end().await;
                 return Ok(self.end());
             }
@@ -263,7 +294,7 @@ impl Actor {
             {
                 publishing = Some(Box::pin(publish(session.publish.clone(), parcel.outgoing.clone())));
             }
-            let look = !stopping && self.running.len() < self.config.slots;
+            let look = !self.is_stopping() && self.running.len() < self.config.slots;
             tokio::select! {
                 biased;
                 result = published(&mut publishing) => {
@@ -283,6 +314,7 @@ impl Actor {
                 Some(command) = commands.recv() => self.hear(command).await,
                 word = control.next() => self.obey(&session, word, &control).await?,
                 _ = tick.tick() => self.check_time(),
+                _ = still_wanted.tick() => self.check_wanted(),
                 () = sleep_until(self.next_look.into()), if look => self.look(&session).await?,
             }
         }
@@ -296,13 +328,16 @@ impl Actor {
             RunningTask { id: *id, block: task.block.number, what: task.work.to_string(), millis }
         });
         let running = running.collect();
-        let draining = self.drain.is_some() || self.end.is_some();
+        let draining = self.is_stopping();
         WorkerState { name, circuits, profile, classes, slots, draining, running, reply_to: self.reply_to.clone() }
     }
 
     /// Looks for a task in each queue.
     async fn look(&mut self, session: &Session) -> Result<(), SessionError> {
         for queue in topology::task_queues(&self.config.classes) {
+            if self.empty.get(&queue).is_some_and(|since| since.elapsed() < EMPTY_FOR) {
+                continue;
+            }
             let got = session.take.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?;
             if let Some(got) = got {
                 self.rest = LOOK_SOON;
@@ -310,6 +345,7 @@ impl Actor {
                 self.take(session, got.delivery).await;
                 return Ok(());
             }
+            self.empty.insert(queue, Instant::now());
         }
         self.next_look = Instant::now() + self.rest.mul_f64(0.5 + fastrand::f64() / 2.0);
         self.rest = (self.rest * 2).min(LOOK_SELDOM);
@@ -366,6 +402,7 @@ impl Actor {
     async fn hear(&mut self, command: Command) {
         match command {
             Command::Word(id, word) => self.settle(id, word).await,
+            Command::Unwanted(id) => self.abort(Some(Because::Unwanted), |running| running.message.task.id == id),
             Command::Drain(grace) => {
                 self.drain = Some(Instant::now() + grace);
                 tracing::info!(running = self.running.len(), "taking no more tasks");
@@ -379,6 +416,7 @@ impl Actor {
         self.next_look = Instant::now();
         let word = match (word, because) {
             (Word::Settled(Outcome::Cancelled), Some(Because::HandBack)) => Word::HandBack,
+            (Word::Settled(Outcome::Cancelled), Some(Because::Unwanted)) => Word::Forget,
             (Word::Settled(Outcome::Cancelled), Some(Because::Timeout)) => {
                 Word::Retry(Cause::Transient, format!("it took longer than {} s", self.config.task_timeout.as_secs()))
             }
@@ -471,6 +509,7 @@ impl Actor {
         }
         match decode(&delivered.data) {
             Ok(Control::Work) => {
+                self.empty.clear();
                 self.rest = LOOK_SOON;
                 self.next_look = Instant::now();
             }
@@ -498,6 +537,7 @@ impl Actor {
     fn meet(&mut self, group: &str, circuits: Digest, profile: &str) {
         if circuits == self.config.circuits {
             self.matched = true;
+            self.next_look = Instant::now();
         } else if !self.matched {
             let Config { circuits: ours, profile: our_profile, .. } = &self.config;
             self.end = Some(End::Refused(format!(
@@ -514,6 +554,23 @@ impl Actor {
         for running in self.running.values_mut().filter(|running| which(running)) {
             running.because = because;
             running.abort.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Stops what nobody wants any more: its block is proved, has failed or was cancelled. What an earlier run of a
+    /// leader has given out is wanted, since the next one waits for it.
+    fn check_wanted(&self) {
+        for (&id, running) in &self.running {
+            let (artifacts, commands) = (self.artifacts.clone(), self.commands.clone());
+            let key = RunKey { group: running.message.group.clone(), block: running.message.task.block };
+            // Not here: a store that does not answer must not hold up the rest.
+            tokio::spawn(async move {
+                if let Ok(None) = artifacts.run(&key).await
+                    && commands.send(Command::Unwanted(id)).is_err()
+                {
+                    tracing::debug!("the connection to the broker has ended, nobody to stop it");
+                }
+            });
         }
     }
 
@@ -541,6 +598,15 @@ async fn acknowledge(ackers: Vec<Acker>) -> Result<(), SessionError> {
         }
     }
     Ok(())
+}
+
+/// What the broker's refusal means to an operator.
+fn explain(error: &SessionError) -> String {
+    let text = error.to_string();
+    match text.contains("NOT_FOUND") {
+        true => format!("no leader has been there yet to make the queues, trying on ({text})"),
+        false => text,
+    }
 }
 
 /// How often the broker has delivered a message before.

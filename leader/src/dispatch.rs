@@ -1,5 +1,6 @@
 //! Giving a block's tasks to the workers and following them until the block is proved.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use anyhow::{Context, bail};
 use ops::artifacts::{ArtifactError, Artifacts};
 use ops::circuits::verifier::Verifier;
 use ops::exit;
-use ops::queue::{Cause, Event, Outcome, Report};
+use ops::queue::{Cause, Event, MAX_DELIVERIES, Outcome, Report};
 use ops::task::{Kind, TaskId};
 use tokio::sync::watch;
 
@@ -56,6 +57,8 @@ pub struct Dispatch<'a> {
     artifacts: &'a Artifacts,
     trust: &'a Trust,
     progress: &'a mut BlockProgress,
+    /// How often the output of a task was reported and not found.
+    missing: HashMap<TaskId, u32>,
 }
 
 impl<'a> Dispatch<'a> {
@@ -68,7 +71,7 @@ impl<'a> Dispatch<'a> {
         trust: &'a Trust,
         progress: &'a mut BlockProgress,
     ) -> Self {
-        Self { plan, graph: Arc::new(Mutex::new(graph)), queue, artifacts, trust, progress }
+        Self { plan, graph: Arc::new(Mutex::new(graph)), queue, artifacts, trust, progress, missing: HashMap::new() }
     }
 
     /// Proves the block: ends when the output of its last task is in the artifact store. `previous` is the block before.
@@ -76,7 +79,9 @@ impl<'a> Dispatch<'a> {
         let (block, queue, artifacts) = (self.plan.block, self.queue, self.artifacts);
         let mut reports = queue.begin(block, artifacts, self.status()).await?;
         let result = self.follow(&mut reports, previous).await;
-        queue.finish(block, artifacts).await?;
+        if let Err(error) = queue.finish(block, artifacts).await {
+            tracing::warn!(block_number = block.number, "queued tasks of the block may still be proved: {error}");
+        }
         result
     }
 
@@ -131,7 +136,7 @@ impl<'a> Dispatch<'a> {
     }
 
     /// Whether what a worker has returned is a proof. If not, the task is given to another.
-    async fn is_proof(&self, id: &TaskId, worker: &str) -> anyhow::Result<bool> {
+    async fn is_proof(&mut self, id: &TaskId, worker: &str) -> anyhow::Result<bool> {
         let Trust::Verify(verifier) = self.trust else { return Ok(true) };
         let task = lock(&self.graph).tasks().find(|task| task.id == *id).cloned();
         let Some(task) = task else { return Ok(true) };
@@ -144,7 +149,21 @@ impl<'a> Dispatch<'a> {
                     Err(reason) => reason,
                 }
             }
-            None => "its output is not in the store".to_owned(),
+            None => {
+                let missing = self.missing.entry(*id).or_default();
+                *missing += 1;
+                if *missing == MAX_DELIVERIES {
+                    bail!(
+                        "block {}: {worker} says that {} is proved, and its output is not in the artifact store; do leader \
+                         and workers have the same one?",
+                        task.block.number,
+                        task.work
+                    );
+                }
+                tracing::warn!(worker, "the output of {} is not in the artifact store, giving it out again", task.work);
+                self.queue.publish(task);
+                return Ok(false);
+            }
         };
         self.artifacts.remove_output(id).await?;
         let reason = format!("what it returned for {} of block {} is no proof: {reason}", task.work, task.block.number);

@@ -45,14 +45,21 @@ pub async fn until_interrupted(config: Config, screen: &Screen) -> anyhow::Resul
             false => prove(config.clone(), screen).await,
         }
     };
+    let kept = match config.proving {
+        Proving::Here(_) => "finished tasks are kept, the same command goes on from there",
+        Proving::Cluster { .. } => {
+            "finished tasks are kept and workers go on with queued ones; the same command goes on from there, `leader queue \
+             cancel` stops them"
+        }
+    };
     let result = tokio::select! {
         result = work => result,
         interrupt = tokio::signal::ctrl_c() => {
             interrupt.context("cannot listen for Ctrl-C")?;
-            Err(exit::interrupted("interrupted; finished tasks are kept, the same command goes on from there"))
+            Err(exit::interrupted(format!("interrupted; {kept}")))
         }
         _ = terminate.recv() => {
-            Err(exit::interrupted("terminated; finished tasks are kept, the same command goes on from there"))
+            Err(exit::interrupted(format!("terminated; {kept}")))
         }
     };
     screen.end();
@@ -169,6 +176,7 @@ async fn prepare(config: Arc<Config>, artifacts: Artifacts, screen: &Screen) -> 
             (prover.digest(), verifier, trust, Queue::Memory(queue))
         }
         Proving::Cluster { broker, cluster, mock } => {
+            broker.check().await.map_err(|error| exit::usage(error.to_string()))?;
             let (circuits, verifier, trust) = match mock {
                 true => (ops::mock::digest(), None, Trust::Mock),
                 false => {
@@ -178,7 +186,6 @@ async fn prepare(config: Arc<Config>, artifacts: Artifacts, screen: &Screen) -> 
                 }
             };
             let profile = if *mock { ops::mock::PROFILE.to_owned() } else { profile.name.clone() };
-            broker.check().await?;
             let cluster = amqp::leader::Config { circuits, profile, ..*cluster.clone() };
             (circuits, verifier, trust, Queue::Amqp(amqp::leader::Handle::start(broker, cluster)))
         }

@@ -5,13 +5,19 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::env;
 
-/// The filter when `RUST_LOG` is not set. The proving crates log every step of their work at `info`.
-const DEFAULT_FILTER: &str = "info,evm_arithmetization=warn,plonky2=warn,starky=warn,trace_decoder=warn,mpt_trie=warn";
+/// The filter when `RUST_LOG` is not set. The proving crates log every step of their work at `info`; lapin logs every
+/// error that it returns, too, and those are said by whoever gets them.
+const DEFAULT_FILTER: &str =
+    "info,evm_arithmetization=warn,plonky2=warn,starky=warn,trace_decoder=warn,mpt_trie=warn,lapin=off";
 
 /// Shape of the log lines.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -70,9 +76,11 @@ pub fn init(args: &LogArgs) -> Screen {
         .with_target(false)
         .with_ansi(interactive)
         .with_writer(screen.clone());
+    // Whatever the filter is: at its lowest level lapin writes out all that it sends, the password first.
+    let harmless = filter_fn(|event| *event.level() != Level::TRACE || !event.target().starts_with("lapin"));
     match args.log_format {
-        Format::Text => builder.init(),
-        Format::Json => builder.json().flatten_event(true).init(),
+        Format::Text => builder.finish().with(harmless).init(),
+        Format::Json => builder.json().flatten_event(true).finish().with(harmless).init(),
     }
     // A panic in a task is caught and reported as that task's failure; its message and place belong into the log.
     std::panic::set_hook(Box::new(|panic| tracing::error!("panic: {panic}")));

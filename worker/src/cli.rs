@@ -14,15 +14,15 @@ const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "-
 
 const EXAMPLES: &str = "\
 Examples:
-  AMQP_URI=amqp://user:password@broker/%2f worker                one slot or more, by cores and memory
-  worker --class merge --slots 2 --amqp-password-file /run/secrets/password --amqp-uri amqp://user@broker/prover
-  worker keygen worker.key                                       a key to sign reports with
+  AMQP_URI=amqp://user:password@broker/%2f worker        one slot or more, by cores and memory
+  worker --amqp-uri amqp://user@broker/prover --amqp-password-file password --class merge
+  worker keygen worker.key                               a key to sign reports with
 
-Ctrl-C or SIGTERM: takes no more tasks, finishes those it has within --grace, hands back the others. Once more: stops
-at once; the broker gives its tasks to others.
+Ctrl-C or SIGTERM: takes no more tasks, finishes those it has within --grace, hands back the
+others. Once more: stops at once; the broker gives its tasks to others.
 
-Exit codes: 0 drained, 1 of no use to the leader (other circuits, or fenced), 2 wrong usage or input, 3 not enough
-memory, 130 stopped at once.";
+Exit codes: 0 drained, 1 of no use to the leader (other circuits, or fenced), 2 wrong usage or
+input, 3 not enough memory, 130 stopped at once.";
 
 /// Proves tasks that leaders give out through RabbitMQ.
 #[derive(Debug, Parser)]

@@ -32,6 +32,9 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
     match &cli.command {
         Some(Command::Completions { shell }) => return stdout::completions::<Cli>(*shell),
         Some(Command::Keygen { file }) => {
+            if file.exists() {
+                return Err(exit::usage(format!("{} exists; a key is not written over", file.display())));
+            }
             let key = SecretKey::generate()?;
             key.write(file)?;
             stdout::print(format!("{}\n", key.public()).as_bytes())?;
@@ -58,18 +61,25 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
 async fn work(cli: Cli, profile: Profile, broker: Broker, screen: &Screen) -> anyhow::Result<u8> {
     let mut signals = Signals::listen()?;
     let artifacts = Artifacts::local(&cli.dirs.artifacts())?;
-    broker.check().await.map_err(|error| exit::usage(error.to_string()))?;
-    let prover = tokio::select! {
-        prover = prepare(&cli, &profile, screen) => prover?,
-        () = signals.next() => return Err(exit::interrupted("stopped while preparing circuits")),
+    // Known before minutes of preparation.
+    let key = cli.work.signing_key.as_deref().map(SecretKey::read).transpose();
+    let key = key.map_err(|error| exit::usage(format!("--signing-key: {error}")))?;
+    let prepared = async {
+        broker.check().await.map_err(|error| exit::usage(error.to_string()))?;
+        prepare(&cli, &profile, screen).await
     };
+    // Before circuits take their part, which is reckoned with.
     let machine = Machine::look();
+    let prover = tokio::select! {
+        prover = prepared => prover?,
+        () = signals.next() => return Err(exit::interrupted("stopped before it took any task")),
+    };
     let memory = match prover {
         Prover::Real(_) => machine::segment_budget(&profile, machine.free),
         Prover::Mock(_) => u64::MAX,
     };
     let slots = slots(&cli, &machine, memory);
-    let config = config(&cli, &prover, slots)?;
+    let config = config(&cli, &prover, slots, key);
     tracing::info!(slots, cores = machine.cores, profile = prover.profile(), "ready to prove");
     let (tasks, mut node) = amqp::worker::start(&broker, config, artifacts.clone());
     let memory = Arc::new(Memory::new(memory));
@@ -130,13 +140,12 @@ fn slots(cli: &Cli, machine: &Machine, memory: u64) -> usize {
     cli.work.slots.map_or(by_cores.min(usize::try_from(by_memory).unwrap_or(usize::MAX)), usize::from)
 }
 
-fn config(cli: &Cli, prover: &Prover, slots: usize) -> anyhow::Result<Config> {
+fn config(cli: &Cli, prover: &Prover, slots: usize, key: Option<SecretKey>) -> Config {
     let work = &cli.work;
-    let key = work.signing_key.as_deref().map(SecretKey::read).transpose();
     let mut classes: Vec<_> = work.class.iter().flat_map(|class| class.classes()).collect();
     classes.sort();
     classes.dedup();
-    Ok(Config {
+    Config {
         name: work
             .name
             .clone()
@@ -146,9 +155,9 @@ fn config(cli: &Cli, prover: &Prover, slots: usize) -> anyhow::Result<Config> {
         slots,
         circuits: prover.digest(),
         profile: prover.profile().to_owned(),
-        key: key.map_err(|error| exit::usage(format!("--signing-key: {error}")))?,
+        key,
         task_timeout: Duration::from_secs(work.task_timeout.get()),
-    })
+    }
 }
 
 /// Ctrl-C and SIGTERM.

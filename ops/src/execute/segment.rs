@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evm_arithmetization::generation::generate_traces;
 use evm_arithmetization::prover::prove_with_traces;
@@ -61,12 +61,13 @@ pub(super) fn prove(
         .upper
         .prove_segment_after_initial_stark(stark_proofs, &table_circuits, Some(abort.clone()))
         .map_err(invalid)?;
-    tracing::debug!(
-        simulation_s = simulated.as_secs_f32(),
-        traces_s = (traced - simulated).as_secs_f32(),
-        starks_s = (starks - traced).as_secs_f32(),
-        recursion_s = (start.elapsed() - starks).as_secs_f32(),
-        "segment stages"
+    let seconds = |time: Duration| format!("{:.1}", time.as_secs_f64());
+    tracing::info!(
+        simulation_s = %seconds(simulated),
+        traces_s = %seconds(traced - simulated),
+        starks_s = %seconds(starks - traced),
+        recursion_s = %seconds(start.elapsed() - starks),
+        "stages of the segment"
     );
     timing.print();
     Ok(proof)

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -198,6 +198,14 @@ impl Broker {
         let output = command.output().expect("rabbitmqctl starts");
         let text = |bytes| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    /// A script that does what `rabbitmqctl` does to this node, for programs that call that.
+    pub fn ctl_script(&self) -> PathBuf {
+        let exports: String = self.settings.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        let path = self.folder.path().join("home/sbin/rabbitmqctl");
+        let text = format!("#!/bin/sh\n{exports}exec '{}' \"$@\"\n", path.display());
+        files::write(self.folder.path(), "rabbitmqctl.sh", &text)
     }
 
     /// The queues, by name. A count may be 0.1 s old, and 0 for a moment after a restart: see [`Broker::await_queue`].

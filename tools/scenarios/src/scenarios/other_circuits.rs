@@ -1,0 +1,48 @@
+//! A worker whose circuits are not those of the task in the queue: it is of no use, says so in one sentence, ends with 1,
+//! and the task stays for others, as it was. A worker that a leader can use takes such a task for a stray one.
+
+use amqp::message::{TaskMessage, encode, now};
+use amqp::topology::{Class, Priority, TASKS, task_queue};
+use anyhow::ensure;
+use ops::digest::Digest;
+use ops::task::{BlockId, FORMAT, Task, Work};
+
+use crate::ground::{Ground, PATIENCE, until};
+use crate::scenario::{Figures, Scenario, Tier};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "other_circuits",
+    tier: Tier::Full,
+    pins_down: "a task for other circuits: the worker says it is of no use and ends with 1, the task stays for others",
+    run,
+};
+
+fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
+    let wire = ground.wire()?;
+    wire.declare_results("default")?;
+    let queue = task_queue(Class::Merge, Priority::Normal);
+    let task = Task {
+        format: FORMAT,
+        id: Digest::of_bytes(b"a task"),
+        circuits: Digest::of_bytes(b"other circuits"),
+        block: BlockId { number: 5, hash: Default::default() },
+        work: Work::Block { batches: Digest::of_bytes(b"its batches"), previous: None },
+    };
+    let (run, group, class, priority) = (task.id, "default".to_owned(), Class::Merge, Priority::Normal);
+    let message = TaskMessage { task, run, group, class, priority, failures: 0, lost: 0, sent: now() };
+    wire.publish(TASKS, &queue, encode(&message))?;
+
+    let refused = ground.mock("stranger", 50)?.end(PATIENCE)?;
+    refused.failed(1, &["of no use here", "circuits", "MOCK"])?;
+    ground.broker().await_queue(&queue, |queue| queue.ready == 1 && queue.unacked == 0);
+
+    let block = ground.block(1)?;
+    let leader = ground.leader("leader", "-m 14 --group own", &block)?;
+    until("the leader is there", || leader.has_said("connected"))?;
+    let mut worker = ground.mock("worker", 50)?;
+    leader.end(PATIENCE)?.proved(1)?;
+    ensure!(worker.runs(), "a stray task has ended the right worker");
+    let dead = ground.dead()?;
+    ensure!(dead.len() == 1 && dead[0]["cause"] == "invalid", "the stray task is no dead letter: {dead:?}");
+    Ok(Figures::default().count("executed", ground.executed().len()).count("dead letters", dead.len()))
+}
