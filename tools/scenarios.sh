@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
-# The faults that a cluster must survive, made on purpose, with a table of results.
+# Runs named faults of a cluster for real: brokers, leaders and workers of their own, killed, cut off and overloaded.
 #
-#   tools/scenarios.sh [smoke|full] [NAME…]     default: smoke; `target/release/scenarios list` says what each pins down
+#   tools/scenarios.sh [smoke|full]     default: smoke, three minutes on 2 cores; full takes half an hour
 #
-# Needs the Debian package rabbitmq-server; each scenario starts a broker of its own on loopback.
+# `target/release/scenarios list` says what there is, `target/release/scenarios run NAME…` runs some.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tier=${1:-smoke}
-[ $# -eq 0 ] || shift
 cargo build --release --locked -p leader -p worker -p scenarios
-target/release/scenarios run --tier "$tier" "$@"
+exec target/release/scenarios run --tier "${1:-smoke}"

@@ -5,41 +5,38 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use ops::fs;
+use ops::mock::MockProof;
 use ops::proof::BlockProof;
 use ops::stdout::print;
 use ops::witness::Witness;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::config::Output;
 use crate::summary::Summary;
 
 /// What comes out of a block.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub enum Finished {
     /// A proof.
     Proof(Box<BlockProof>),
     /// Nothing: it was only pretended.
-    Mock {
-        /// Always true.
-        mock: bool,
-        /// Says it.
-        warning: &'static str,
-        /// Block number.
-        b_height: u64,
-    },
+    Mock(MockProof),
 }
 
 impl Finished {
-    /// Of a block that was only pretended to be proved.
-    pub fn mock(b_height: u64) -> Self {
-        Self::Mock { mock: true, warning: "MOCK: nothing was proved", b_height }
-    }
-
     fn height(&self) -> u64 {
         match self {
             Self::Proof(proof) => proof.b_height,
-            Self::Mock { b_height, .. } => *b_height,
+            Self::Mock(mock) => mock.b_height,
+        }
+    }
+}
+
+impl Serialize for Finished {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Proof(proof) => proof.serialize(serializer),
+            Self::Mock(mock) => mock.serialize(serializer),
         }
     }
 }

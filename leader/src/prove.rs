@@ -13,6 +13,7 @@ use ops::circuits::verifier::Verifier;
 use ops::circuits::{Circuits, progress};
 use ops::digest::Digest;
 use ops::log::Screen;
+use ops::mock::MockProof;
 use ops::profile::Security;
 use ops::proof::{self, AnyProof, BlockProof};
 use ops::queue::memory;
@@ -314,7 +315,7 @@ fn begin(shared: &Shared, witness: Witness, previous: Option<(TaskId, Proved)>, 
                     Some(proof) => {
                         Finished::Proof(Box::new(BlockProof::new(&config.profile, *circuits, first_block, &proof)))
                     }
-                    None => Finished::mock(number),
+                    None => Finished::Mock(MockProof::new(number)),
                 })
             }
             Err(error) => {

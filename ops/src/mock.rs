@@ -29,6 +29,25 @@ pub struct MockOutput {
     pub id: TaskId,
 }
 
+/// What stands in a proof file for a block that was not proved.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MockProof {
+    /// Always true: says what this is to whoever finds it.
+    pub mock: bool,
+    /// The same for people.
+    pub warning: String,
+    /// Block number.
+    pub b_height: u64,
+}
+
+impl MockProof {
+    /// Of a block.
+    pub fn new(b_height: u64) -> Self {
+        Self { mock: true, warning: "MOCK: nothing was proved".to_owned(), b_height }
+    }
+}
+
 /// What a mock does with a task.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mock {

@@ -86,6 +86,12 @@ pub enum ProofFileError {
         /// The file.
         file: String,
     },
+    /// Made by a mock prover.
+    #[error("{file} holds no proof: a mock has written it, and nothing was proved")]
+    Mock {
+        /// The file.
+        file: String,
+    },
     /// Written by a later version.
     #[error("{file}: the proof has format {found}, and this version reads format {FORMAT}")]
     Version {
@@ -143,6 +149,8 @@ pub fn read(path: &Path) -> Result<Vec<AnyProof>, ProofFileError> {
     #[derive(Deserialize)]
     struct Probe {
         version: Option<u32>,
+        #[serde(default)]
+        mock: bool,
     }
     let file = path.display().to_string();
     let bytes = fs::read_limited(path, MAX_BYTES)?;
@@ -162,7 +170,11 @@ pub fn read(path: &Path) -> Result<Vec<AnyProof>, ProofFileError> {
         .enumerate()
         .map(|(index, json)| {
             let fail = || fail(index + 1);
-            match serde_json::from_str::<Probe>(json.get()).map_err(fail())?.version {
+            let Probe { version, mock } = serde_json::from_str(json.get()).map_err(fail())?;
+            if mock {
+                return Err(ProofFileError::Mock { file: file.clone() });
+            }
+            match version {
                 None => Ok(AnyProof::Bare(serde_json::from_str(json.get()).map_err(fail())?)),
                 Some(FORMAT) => Ok(AnyProof::Known(serde_json::from_str(json.get()).map_err(fail())?)),
                 Some(found) => Err(ProofFileError::Version { file: file.clone(), found }),

@@ -95,20 +95,20 @@ impl Verifier {
             Kind::Segment => segment,
             Kind::SegmentMerge => segment_merge,
             Kind::BatchMerge => batch_merge,
-            Kind::Block => {
-                return proof::verify_intern(&output.intern, &self.data).map(drop).map_err(|no| no.to_string());
-            }
+            Kind::Block => &self.data,
         };
         // A proof of the wrong shape can make the verifier panic.
-        let stated = panics::catch(|| {
+        let verify = || {
             data.verify(output.intern.clone())?;
             Ok::<_, anyhow::Error>(PublicValues::from_public_inputs(&output.intern.public_inputs))
-        });
-        match stated {
-            Ok(Ok(stated)) if stated == output.public_values => Ok(()),
-            Ok(Ok(_)) => Err("its public values are not those beside it".to_owned()),
-            Ok(Err(error)) => Err(format!("{error:#}")),
-            Err(panic) => Err(panic),
+        };
+        let stated = match work.kind() {
+            Kind::Block => proof::verify_intern(&output.intern, data).map_err(|no| no.to_string())?,
+            _ => panics::catch(verify)?.map_err(|error| format!("{error:#}"))?,
+        };
+        match stated == output.public_values {
+            true => Ok(()),
+            false => Err("its public values are not those beside it".to_owned()),
         }
     }
 }

@@ -287,10 +287,11 @@ impl Ground {
         Ok(())
     }
 
-    /// Fails if one of these, which were done before, was executed once more since.
-    pub fn none_again(&self, done: &[Deed]) -> anyhow::Result<()> {
-        let (before, now) = (log::times(done), log::times(&self.executed()));
-        let again: Vec<_> = before.iter().filter(|(part, times)| now.get(part) > Some(times)).collect();
+    /// Fails if a task was begun and executed after somebody had finished it.
+    pub fn none_again(&self) -> anyhow::Result<()> {
+        // What was begun is read last: all that was executed by then was begun by then.
+        let executed = self.executed();
+        let again = log::again(&self.taken(), &executed);
         ensure!(again.is_empty(), "finished before, and executed again: {again:?}");
         Ok(())
     }
@@ -306,6 +307,18 @@ impl Ground {
     /// Waits until this many tasks were executed.
     pub fn until_executed(&self, count: usize) -> anyhow::Result<()> {
         until(&format!("{count} tasks are executed"), || self.executed().len() >= count)
+    }
+
+    /// Waits until a worker begins its next task; which one. What is done to it then is done in the middle of the task.
+    pub fn until_begun(&self, worker: &str) -> anyhow::Result<Part> {
+        let taken = || self.taken().into_iter().filter(|deed| deed.worker == worker).map(|deed| deed.part);
+        let before = taken().count();
+        let mut part = None;
+        until(&format!("{worker} begins a task"), || {
+            part = taken().nth(before);
+            part.is_some()
+        })?;
+        part.with_context(|| format!("{worker} has begun no task"))
     }
 
     /// Waits until a worker has a task in hand; which one.

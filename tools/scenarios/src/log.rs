@@ -13,6 +13,8 @@ pub struct Line {
     pub level: String,
     /// What it says.
     pub message: String,
+    /// When, in a form that sorts.
+    pub at: String,
     fields: Value,
 }
 
@@ -56,6 +58,8 @@ pub struct Deed {
     pub part: Part,
     /// The worker.
     pub worker: String,
+    /// When, in a form that sorts.
+    pub at: String,
 }
 
 /// The lines of a log. Those that are not JSON count as errors: a panic of the runtime, wrong usage.
@@ -72,7 +76,8 @@ pub fn line(text: &str) -> Line {
     let word = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
     let level = word("level").unwrap_or_else(|| "ERROR".to_owned());
     let message = word("message").unwrap_or_else(|| text.to_owned());
-    Line { level, message, fields }
+    let at = word("timestamp").unwrap_or_default();
+    Line { level, message, at, fields }
 }
 
 /// The tasks that a worker has executed to the end, by its log: those whose output was there already do not count.
@@ -99,13 +104,25 @@ pub fn taken(worker: &str, lines: &[Line]) -> Vec<Deed> {
     let taken = |line: &Line| {
         let what = line.message.strip_prefix("taken: ")?.to_owned();
         let block = line.fields.get("block_number")?.as_u64()?;
-        Some(Deed { part: Part { block, what }, worker: worker.to_owned() })
+        Some(Deed { part: Part { block, what }, worker: worker.to_owned(), at: line.at.clone() })
     };
     lines.iter().filter_map(taken).collect()
 }
 
 fn deeds<'a>(worker: &str, lines: impl Iterator<Item = &'a Line>) -> Vec<Deed> {
-    lines.filter_map(Line::part).map(|part| Deed { part, worker: worker.to_owned() }).collect()
+    let deed = |line: &Line| Some(Deed { part: line.part()?, worker: worker.to_owned(), at: line.at.clone() });
+    lines.filter_map(deed).collect()
+}
+
+/// Of what was executed, that which was begun when it had been executed before: two workers may be at the same task, since
+/// it is delivered again when a connection is lost, but a finished one is not begun.
+pub fn again(taken: &[Deed], executed: &[Deed]) -> Vec<Part> {
+    let begun = |deed: &Deed| {
+        let same = taken.iter().filter(|taken| taken.part == deed.part && taken.worker == deed.worker);
+        same.map(|taken| &taken.at).filter(|at| **at <= deed.at).max()
+    };
+    let late = |deed: &&Deed| executed.iter().any(|first| first.part == deed.part && Some(&first.at) < begun(deed));
+    executed.iter().filter(late).map(|deed| deed.part.clone()).collect()
 }
 
 /// How often each task was done.

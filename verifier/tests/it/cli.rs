@@ -1,6 +1,7 @@
 //! The program as people and scripts call it, when there is nothing that it could check: exit code 2, one clear line.
 
 use ops::digest::Digest;
+use ops::mock::MockProof;
 use ops::profile::Profile;
 use ops::proof::BlockProof;
 use serde_json::{Value, json};
@@ -45,6 +46,7 @@ fn a_file_that_is_no_proof_cannot_be_checked() {
         ("no JSON", "hello".to_owned(), vec!["proof 1"]),
         ("a truncated file", text[..text.len() / 2].to_owned(), vec!["proof 1", "EOF"]),
         ("an empty array", "[]".to_owned(), vec!["holds no proof"]),
+        ("a mock", json!([MockProof::new(3)]).to_string(), vec!["holds no proof", "nothing was proved"]),
         ("another kind of object", "{\"block\": 1}".to_owned(), vec!["proof 1"]),
         ("a later format", with(known(), "version", json!(2)).to_string(), vec!["format 2", "format 1"]),
         (

@@ -25,7 +25,7 @@ pub(super) fn ride_out(ground: &mut Ground, fault: fn(&mut Broker)) -> anyhow::R
     let _workers = [ground.mock("one", 500)?, ground.mock("two", 500)?];
     let leader = ground.leader("leader", "-m 12", &block)?;
     ground.until_executed(4)?;
-    ground.until_running("one")?;
+    ground.until_begun("one")?;
     let gone = Instant::now();
     fault(ground.broker());
     let (back, taken) = (Instant::now(), ground.taken().len());

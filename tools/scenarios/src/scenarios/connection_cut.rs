@@ -29,11 +29,11 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
         let done = ground.executed();
         ground.relay().cut();
         sleep(Duration::from_millis(1200));
-        ground.none_again(&done)?;
+        ground.none_again()?;
     }
     let done = ground.executed();
     leader.end(PATIENCE)?.proved(1)?;
-    ground.none_again(&done)?;
+    ground.none_again()?;
     ensure!(ground.dead()?.is_empty(), "a dead letter");
     let (executed, twice) = (ground.executed().len(), ground.twice().len());
     Ok(Figures::default().count("cuts", CUTS).count("executed", executed).count("executed twice", twice))

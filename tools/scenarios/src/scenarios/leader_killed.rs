@@ -18,7 +18,7 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     let _workers = [ground.mock("one", 1000)?, ground.mock("two", 1000)?];
     let leader = ground.leader("first", "-m 13", &chain)?;
     ground.until_executed(12)?;
-    ground.until_running("one")?;
+    ground.until_begun("one")?;
     leader.kill()?;
     let done = ground.executed();
     let again = ground.leader("second", "-m 13", &chain)?;
@@ -26,7 +26,7 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     ground.until_executed(done.len() + 3)?;
     let recovered = started.elapsed();
     again.end(PATIENCE)?.proved(2)?;
-    ground.none_again(&done)?;
+    ground.none_again()?;
     ground.nothing_twice()?;
     Ok(Figures::default()
         .count("executed before", done.len())

@@ -36,7 +36,7 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     ground.until_executed(done.len() + 1)?;
     let recovered = back.elapsed();
     leader.end(PATIENCE)?.proved(1)?;
-    ground.none_again(&done)?;
+    ground.none_again()?;
     ensure!(ground.dead()?.is_empty(), "a dead letter");
     Ok(Figures::default()
         .count("executed", ground.executed().len())

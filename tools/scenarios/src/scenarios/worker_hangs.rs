@@ -21,7 +21,7 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     let _other = ground.mock("other", 500)?;
     let leader = ground.leader("leader", "-m 12", &block)?;
     ground.until_executed(4)?;
-    let late = ground.until_running("victim")?;
+    let late = ground.until_begun("victim")?;
     victim.signal("STOP")?;
     let hung = Instant::now();
     let leader = leader.end(PATIENCE)?;

@@ -21,7 +21,7 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     let _other = ground.mock("other", 500)?;
     let leader = ground.leader("leader", "-m 12", &block)?;
     ground.until_executed(6)?;
-    let lost = ground.until_running("victim")?;
+    let lost = ground.until_begun("victim")?;
     victim.kill()?;
     let killed = Instant::now();
     let done = ground.executed();
@@ -30,7 +30,7 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     })?;
     let recovered = killed.elapsed();
     leader.end(PATIENCE)?.proved(1)?;
-    ground.none_again(&done)?;
+    ground.none_again()?;
     ground.nothing_twice()?;
     // It is delivered before all others, after the task that the other has in hand.
     ensure!(recovered.as_secs() < 10, "the lost task was executed only after {recovered:?}");
