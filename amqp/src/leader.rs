@@ -428,6 +428,12 @@ impl Actor {
         {
             return tracing::error!(worker, "not heard: the report is not signed with a key of the list");
         }
+        if outcome.is_some()
+            && let Some(seen) = self.workers.get_mut(worker)
+        {
+            // What it has said before is out of date: nobody is to wait for it.
+            seen.state.running.retain(|running| running.id != *id);
+        }
         let Some(flight) = self.flights.get_mut(id) else {
             return tracing::debug!(worker, "a report on a task that nobody waits for: {id}");
         };

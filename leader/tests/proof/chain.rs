@@ -190,7 +190,7 @@ impl Chain {
     }
 
     /// What `leader` chose for this machine.
-    fn max_cpu_len_log(&self) -> u8 {
+    pub(crate) fn max_cpu_len_log(&self) -> u8 {
         let log = &self.runs[3].stderr;
         let (_, rest) = log.split_once("max_cpu_len_log=").expect("the log says it");
         rest.split_whitespace().next().and_then(|value| value.parse().ok()).expect("it is a number")

@@ -8,6 +8,7 @@
 mod chain;
 mod circuits;
 mod execute;
+mod fence;
 mod parts;
 mod process;
 mod resume;

@@ -26,12 +26,9 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     let leader = ground.leader("leader", "-m 12", &block)?;
     ground.until_executed(3)?;
     for _ in 0..CUTS {
-        let done = ground.executed();
         ground.relay().cut();
         sleep(Duration::from_millis(1200));
-        ground.none_again()?;
     }
-    let done = ground.executed();
     leader.end(PATIENCE)?.proved(1)?;
     ground.none_again()?;
     ensure!(ground.dead()?.is_empty(), "a dead letter");

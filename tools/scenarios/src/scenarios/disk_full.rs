@@ -35,7 +35,6 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     ensure!(dead.iter().all(|letter| letter["cause"] == "resources"), "dead letters of another cause: {dead:?}");
     fs::remove_file(&ballast)?;
     ground.leader("again", "-m 12", &block)?.end(PATIENCE)?.proved(1)?;
-    ground.none_again()?;
     ground.nothing_twice()?;
     Ok(Figures::default().count("executed before", done.len()).count("dead letters", dead.len()))
 }

@@ -17,7 +17,6 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     let _workers = [ground.mock("one", 500)?, ground.mock("two", 500)?];
     let leader = ground.leader("leader", "-m 12", &block)?;
     ground.until_executed(3)?;
-    let done = ground.executed();
     let purge = ground.operate("purge")?;
     purge.ended_with(0)?;
     let purged = purge.said("emptied the queues")?.field("tasks").context("how many")?.parse()?;

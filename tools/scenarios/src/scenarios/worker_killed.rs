@@ -24,13 +24,11 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     let lost = ground.until_begun("victim")?;
     victim.kill()?;
     let killed = Instant::now();
-    let done = ground.executed();
     until("the task is executed by the other", || {
         ground.executed().iter().any(|deed| deed.part == lost && deed.worker == "other")
     })?;
     let recovered = killed.elapsed();
     leader.end(PATIENCE)?.proved(1)?;
-    ground.none_again()?;
     ground.nothing_twice()?;
     // It is delivered before all others, after the task that the other has in hand.
     ensure!(recovered.as_secs() < 10, "the lost task was executed only after {recovered:?}");
