@@ -5,6 +5,7 @@
 //! else.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -26,6 +27,9 @@ pub(crate) const MAX_SECRET_BYTES: u64 = 1 << 20;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often to ask a broker that hangs up for the reason.
+const CHECKS: usize = 5;
 
 /// How to reach the broker.
 #[derive(Args, Clone)]
@@ -107,7 +111,7 @@ pub enum BrokerError {
     HalfShown,
     /// TLS without anybody to believe.
     #[error("no authority is known that may vouch for the broker, see --amqp-ca-file: {0}")]
-    NoAuthorities(std::io::Error),
+    NoAuthorities(io::Error),
     /// It does not let us in: user, password, or vhost.
     #[error("the broker at {broker} refuses: {reason}")]
     Refused {
@@ -126,7 +130,7 @@ pub enum BrokerError {
     },
     /// No threads.
     #[error("cannot start the threads that talk to the broker: {0}")]
-    Threads(#[from] std::io::Error),
+    Threads(#[from] io::Error),
 }
 
 /// The broker, and the threads that talk to it.
@@ -203,22 +207,31 @@ impl Broker {
     /// Whether there is any hope: fails if the broker answers that it will never let us in. One that does not answer may
     /// come later.
     pub async fn check(&self) -> Result<(), BrokerError> {
-        let broker = self.clone();
-        let tried = self.threads().spawn(async move {
-            let connection = broker.connect("check").await?;
-            connection.close(200, "done".into()).await
-        });
-        let Ok(Err(error)) = tried.await else { return Ok(()) };
-        let (broker, reason) = (self.to_string(), error.to_string());
-        match error.kind() {
-            ErrorKind::ProtocolError(_) => Err(BrokerError::Refused { broker, reason }),
-            // What rustls makes of whatever it does not like.
-            ErrorKind::IOError(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                Err(BrokerError::NoTrust { broker, reason })
-            }
-            _ => {
-                tracing::warn!(broker, "the broker does not answer, trying on: {error}");
-                Ok(())
+        let mut left = CHECKS;
+        loop {
+            let broker = self.clone();
+            let tried = self.threads().spawn(async move {
+                let connection = broker.connect("check").await?;
+                connection.close(200, "done".into()).await
+            });
+            let Ok(Err(error)) = tried.await else { return Ok(()) };
+            left -= 1;
+            let (broker, reason) = (self.to_string(), error.to_string());
+            match error.kind() {
+                ErrorKind::ProtocolError(_) => return Err(BrokerError::Refused { broker, reason }),
+                // What rustls makes of whatever it does not like.
+                ErrorKind::IOError(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(BrokerError::NoTrust { broker, reason });
+                }
+                // With TLS 1.3 a broker that misses a certificate says so when we have begun to talk. What it said may be
+                // lost when it hangs up.
+                ErrorKind::IOError(error) if self.tls.is_some() && left > 0 && hung_up(error) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                _ => {
+                    tracing::warn!(broker, "the broker does not answer, trying on: {error}");
+                    return Ok(());
+                }
             }
         }
     }
@@ -244,9 +257,14 @@ impl Broker {
         let connect = Connection::connector(self.uri.clone(), runtime, dial, properties);
         match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
             Ok(result) => result,
-            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+            Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
         }
     }
+}
+
+fn hung_up(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// Reads an address. What is said of one that is none has nothing of it, since it may hold a password.

@@ -72,7 +72,12 @@ impl Session {
         tokio::spawn(async move {
             let options = BasicPublishOptions::default();
             let sent = channel.basic_publish(exchange.into(), key, options, &body, BasicProperties::default()).await;
-            if let Err(error) = sent {
+            // A confirmation that nobody waits for is kept by lapin for ever.
+            let confirmed = match sent {
+                Ok(sent) => sent.await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = confirmed {
                 tracing::debug!("a message to {exchange} was lost: {error}");
             }
         });

@@ -360,7 +360,7 @@ impl Actor {
                 return self.bury(None, Cause::Invalid, error.to_string(), vec![delivered.acker]);
             }
         };
-        message.lost += deliveries_before(&delivered);
+        message.lost = message.lost.saturating_add(deliveries_before(&delivered));
         let id = message.task.id;
         if let Some(running) = self.running.get_mut(&id) {
             return running.ackers.push(delivered.acker);
@@ -389,7 +389,7 @@ impl Actor {
                 tracing::debug!("the connection to the broker has ended, nobody to report to");
             }
         };
-        let deliveries = 1 + message.failures + message.lost;
+        let deliveries = message.failures.saturating_add(message.lost).saturating_add(1);
         tracing::debug!(block_number = message.task.block.number, deliveries, "taken: {}", message.task.work);
         let delivery = Delivery::new(message.task.clone(), deliveries, abort.clone(), say);
         let key = RunKey { group: message.group.clone(), block: message.task.block };
@@ -428,7 +428,7 @@ impl Actor {
                 self.report(message, outcome, ackers).await;
             }
             Word::Retry(cause, reason) => {
-                message.failures += 1;
+                message.failures = message.failures.saturating_add(1);
                 match message.failures < MAX_DELIVERIES {
                     true => self.give_back(message, ackers),
                     false => {
