@@ -1,0 +1,11 @@
+//! What `worker` promises without proving anything: the command line, and what it and mock leaders do at a real broker.
+
+mod credentials;
+mod help;
+mod hostile;
+mod permissions;
+mod signing;
+mod support;
+mod tls;
+mod usage;
+mod waiting;
