@@ -10,7 +10,7 @@ use ops::artifacts::{ArtifactError, Artifacts};
 use ops::circuits::verifier::Verifier;
 use ops::exit;
 use ops::queue::{Cause, Event, MAX_DELIVERIES, Outcome, Report};
-use ops::task::{Kind, TaskId};
+use ops::task::{Kind, Task, TaskId};
 use tokio::sync::watch;
 
 use crate::graph::Graph;
@@ -35,12 +35,25 @@ pub enum Trust {
 /// Marks what a former run has left in the artifact store: the topmost outputs, and with them all below.
 pub async fn resume(graph: &mut Graph, artifacts: &Artifacts, trust: &Trust) -> Result<usize, ArtifactError> {
     // From the root down: what is below an output that is there is not looked at.
-    let ids: Vec<TaskId> = graph.tasks().map(|task| task.id).collect();
-    for id in ids.iter().rev() {
+    let tasks: Vec<_> = graph.tasks().cloned().collect();
+    for Task { id, work, .. } in tasks.iter().rev() {
         let there = match trust {
             _ if !graph.wanted(id) => false,
             Trust::Mock => artifacts.has_mock(id).await?,
-            _ => artifacts.output(id).await?.is_some(),
+            Trust::Own => artifacts.output(id).await?.is_some(),
+            // Others may write into the store, too.
+            Trust::Verify(verifier) => match artifacts.output(id).await? {
+                Some(proof) => match verifier.check_output(work, &proof) {
+                    Ok(()) => true,
+                    Err(reason) => {
+                        tracing::warn!("not reusing what is stored for {work}: {reason}");
+                        // A worker would find it and report it as done.
+                        artifacts.remove_output(id).await?;
+                        false
+                    }
+                },
+                None => false,
+            },
         };
         if there {
             graph.found(id);

@@ -340,9 +340,17 @@ async fn prove_block(
     let id = scope.block(previous.as_ref().map(|(id, _)| *id));
     let (meta, hashes) = (witness.other_data.b_data.b_meta.clone(), witness.other_data.b_data.b_hashes.clone());
     let number = witness.number();
-    if let Some(proof) = artifacts.output(&id).await? {
-        tracing::info!(block_number = number, "the block was proved before, reusing its proof");
-        return Ok(Some(proof));
+    if let (Some(proof), Some(verifier)) = (artifacts.output(&id).await?, verifier) {
+        match proof::verify_intern(&proof.intern, &verifier.data) {
+            Ok(_) => {
+                tracing::info!(block_number = number, "the block was proved before, reusing its proof");
+                return Ok(Some(proof));
+            }
+            Err(reason) => {
+                tracing::warn!(block_number = number, "not reusing the stored proof of the block: {reason}");
+                artifacts.remove_output(&id).await?;
+            }
+        }
     }
     let (plan, batches) = plan_block(config, shared.circuits, witness).await?;
     if verifier.is_some() {

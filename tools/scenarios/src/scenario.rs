@@ -11,7 +11,7 @@ use crate::ground::Ground;
 pub enum Tier {
     /// What matters most and is quick: three minutes in all on two cores.
     Smoke,
-    /// Everything: half an hour.
+    /// Everything: 16 minutes.
     Full,
 }
 
