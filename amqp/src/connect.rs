@@ -228,6 +228,13 @@ impl Broker {
                 ErrorKind::IOError(error) if self.tls.is_some() && left > 0 && hung_up(error) => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
+                ErrorKind::IOError(error) if self.tls.is_none() && hung_up(error) => {
+                    tracing::warn!(
+                        broker,
+                        "the broker hangs up, trying on; if it expects TLS, the address must begin with amqps://: {error}"
+                    );
+                    return Ok(());
+                }
                 _ => {
                     tracing::warn!(broker, "the broker does not answer, trying on: {error}");
                     return Ok(());

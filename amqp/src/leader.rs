@@ -3,7 +3,7 @@
 //! What it waits for is in memory here and in the artifact store, never only in the broker: tasks that the broker or a
 //! worker has lost are given out again, whatever the reason.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -105,6 +105,8 @@ impl Handle {
             listeners: HashMap::new(),
             workers: HashMap::new(),
             fenced: HashMap::new(),
+            keys: HashMap::new(),
+            fenced_keys: HashSet::new(),
             times: HashMap::new(),
             outbox: VecDeque::new(),
             unconfirmed: HashMap::new(),
@@ -169,6 +171,8 @@ struct Flight {
     /// Who has it; nobody yet.
     worker: Option<String>,
     since: Instant,
+    /// When it was last given out.
+    sent: Instant,
     /// Given out by an earlier run, and not in the queue: if its worker vanishes, the broker delivers it to nobody who
     /// would still prove it.
     adopted: bool,
@@ -192,6 +196,10 @@ struct Actor {
     workers: HashMap<String, Seen>,
     /// With the reason.
     fenced: HashMap<String, String>,
+    /// The keys that workers have signed with.
+    keys: HashMap<String, String>,
+    /// A fenced worker may come back under another name.
+    fenced_keys: HashSet<String>,
     times: HashMap<Kind, VecDeque<Duration>>,
     outbox: VecDeque<Outgoing>,
     unconfirmed: HashMap<u64, Outgoing>,
@@ -217,6 +225,9 @@ impl Actor {
                 Err(error) => {
                     let group = &self.config.group;
                     tracing::warn!(broker = %self.broker, group, in_flight = self.flights.len(), "lost the broker: {}", explain(&error, group));
+                    if let Some(reason) = rests.hopeless(&error) {
+                        return self.give_up(reason, commands).await;
+                    }
                 }
             }
             if begun.elapsed() > Duration::from_secs(60) {
@@ -334,6 +345,7 @@ impl Actor {
             Command::Distrust { task, worker, reason } => {
                 tracing::error!(worker, "fencing a worker: {reason}");
                 self.fenced.insert(worker.clone(), reason.clone());
+                self.fenced_keys.extend(self.keys.get(&worker).cloned());
                 self.say(&Control::Fence { worker, reason });
                 self.hear(Command::Publish(task));
             }
@@ -360,7 +372,8 @@ impl Actor {
             } else {
                 self.send_task(&task, class);
             }
-            let flight = Flight { task, class, worker: holder, since: Instant::now(), adopted, copies: 1 };
+            let now = Instant::now();
+            let flight = Flight { task, class, worker: holder, since: now, sent: now, adopted, copies: 1 };
             self.flights.insert(flight.task.id, flight);
         }
     }
@@ -393,8 +406,26 @@ impl Actor {
     fn send_again(&mut self, id: &TaskId, class: Class) {
         let Some(flight) = self.flights.get_mut(id) else { return };
         (flight.class, flight.worker, flight.since, flight.adopted) = (class, None, Instant::now(), false);
+        flight.sent = flight.since;
         let task = flight.task.clone();
         self.send_task(&task, class);
+    }
+
+    /// Tells whoever waits that nothing will come of it, and whoever begins to.
+    async fn give_up(mut self, reason: String, mut commands: mpsc::UnboundedReceiver<Command>) {
+        loop {
+            for block in self.listeners.keys() {
+                let failed = Outcome::Failed { cause: Cause::Invalid, reason: reason.clone() };
+                self.tell(*block, Digest::of_bytes(&[]), "the broker", Event::Ended(failed));
+            }
+            match commands.recv().await {
+                Some(command) => self.hear(command),
+                None => return,
+            }
+            if self.closing.is_some() {
+                return;
+            }
+        }
     }
 
     fn say(&mut self, control: &Control) {
@@ -404,8 +435,12 @@ impl Actor {
     }
 
     fn tell(&self, block: BlockId, id: TaskId, worker: &str, event: Event) {
+        self.forward(block, Report { id, worker: worker.to_owned(), event, output: None, genuine: true });
+    }
+
+    fn forward(&self, block: BlockId, report: Report) {
         if let Some(listener) = self.listeners.get(&block)
-            && listener.reports.send(Report { id, worker: worker.to_owned(), event }).is_err()
+            && listener.reports.send(report).is_err()
         {
             tracing::debug!(block_number = block.number, "nobody follows this block any more");
         }
@@ -423,10 +458,14 @@ impl Actor {
         if self.fenced.contains_key(worker) {
             return tracing::warn!(worker, "not heard: this worker is fenced");
         }
-        if let Some(allow) = &self.config.allow
-            && !allow.accepts(&signed, result.signature.as_deref())
-        {
-            return tracing::error!(worker, "not heard: the report is not signed with a key of the list");
+        if let Some(allow) = &self.config.allow {
+            let Some(key) = allow.signer(&signed, result.signature.as_deref()) else {
+                return tracing::error!(worker, "not heard: the report is not signed with a key of the list");
+            };
+            if self.fenced_keys.contains(&key) {
+                return tracing::warn!(worker, key, "not heard: a worker with this key is fenced");
+            }
+            self.keys.insert(worker.clone(), key);
         }
         if outcome.is_some()
             && let Some(seen) = self.workers.get_mut(worker)
@@ -439,6 +478,7 @@ impl Actor {
         };
         // Not what the report says of the task beside its name.
         let (class, kind, block) = (flight.class, flight.task.work.kind(), flight.task.block);
+        let genuine = result.task == flight.task.digest();
         match outcome {
             None => {
                 (flight.worker, flight.since) = (Some(worker.clone()), Instant::now());
@@ -458,10 +498,19 @@ impl Actor {
                 if copies > 1 || self.holder(id).is_some_and(|holder| holder != *worker) {
                     self.say(&Control::Stop { run: *run, ids: vec![*id] });
                 }
-                self.tell(block, *id, worker, Event::Ended(Outcome::Done { reused, time }));
+                let event = Event::Ended(Outcome::Done { reused, time });
+                self.forward(block, Report { id: *id, worker: worker.clone(), event, output: result.output, genuine });
             }
             // An earlier run's quarrels.
             Some(_) if *run != self.run => {}
+            Some(_) if !genuine => {
+                tracing::error!(
+                    worker,
+                    "giving out again {}: somebody asks for something else under its name",
+                    flight.task.work
+                );
+                self.send_again(id, class);
+            }
             Some(Outcome::Cancelled) => self.tell(block, *id, worker, Event::Cancelled),
             Some(Outcome::Failed { cause, reason }) => {
                 // The broker counts connections that end, not workers: one of these has it in hand.
@@ -502,9 +551,13 @@ impl Actor {
         if delivered.exchange.as_str() != topology::CONTROL {
             match decode(&delivered.data) {
                 Ok(Presence::Worker(state)) => {
-                    if delivered.exchange.as_str() == topology::HELLO {
+                    let greets = delivered.exchange.as_str() == topology::HELLO;
+                    // One that was there before this leader has to learn whether it is of use to it.
+                    if greets || !self.workers.contains_key(&state.name) {
                         let answer = encode(&Presence::Leader(self.state(false)));
                         session.send(topology::REPLIES, &state.reply_to, answer);
+                    }
+                    if greets {
                         // Started again under the same name: it has not heard it.
                         if let Some(reason) = self.fenced.get(&state.name).cloned() {
                             self.say(&Control::Fence { worker: state.name.clone(), reason });
@@ -567,10 +620,23 @@ impl Actor {
 
     /// Looks for what was lost and for what takes too long, and asks who is there.
     async fn audit(&mut self, session: &Session, own: &str) -> Result<(), SessionError> {
-        let mut queued = 0;
+        let mut ready = HashMap::new();
         for queue in task_queues(&Class::ALL) {
-            queued += topology::ready(&session.take, &queue).await?;
+            let count = topology::ready(&session.take, &queue).await?;
+            ready.insert(queue, count);
         }
+        let empty = |class: Class| ready.get(&task_queue(class, self.config.priority)).is_none_or(|count| *count == 0);
+        // Queues are first in, first out: what was begun tells of what was sent before it. Leaders of other groups may
+        // keep a queue from ever being empty.
+        let begun = |class: Class| {
+            let of_class = self.flights.values().filter(move |flight| flight.class == class && !flight.adopted);
+            of_class.filter(|flight| flight.worker.is_some()).map(|flight| flight.sent).max()
+        };
+        let newest = Class::ALL.map(|class| (class, begun(class)));
+        let overtaken = |flight: &Flight| {
+            let newest = newest.iter().find(|(class, _)| *class == flight.class).and_then(|(_, newest)| *newest);
+            newest.is_some_and(|newest| newest > flight.sent + AUDIT)
+        };
         let gone = |worker: &String| self.workers.get(worker).is_none_or(|seen| seen.at.elapsed() > GONE);
         let idle = |worker: &String, id: &TaskId, since: Instant| {
             let seen = self.workers.get(worker);
@@ -581,9 +647,11 @@ impl Actor {
             let elapsed = flight.since.elapsed();
             let lost = match &flight.worker {
                 // Neither in a queue nor with a worker that has said so.
-                None => queued == 0 && elapsed > 2 * AUDIT,
+                None => elapsed > 2 * AUDIT && (empty(flight.class) || overtaken(flight)),
                 Some(worker) if flight.adopted => gone(worker) || idle(worker, id, flight.since),
-                Some(worker) => queued == 0 && elapsed > 2 * AUDIT && (gone(worker) || idle(worker, id, flight.since)),
+                Some(worker) => {
+                    empty(flight.class) && elapsed > 2 * AUDIT && (gone(worker) || idle(worker, id, flight.since))
+                }
             };
             let limit = self.straggles_after(flight.task.work.kind());
             let straggles = flight.worker.is_some() && flight.copies == 1 && limit.is_some_and(|limit| elapsed > limit);

@@ -44,6 +44,8 @@ pub struct TaskMessage {
 pub struct ResultMessage {
     /// The task.
     pub id: TaskId,
+    /// [`Task::digest`] of what was asked for under this name: others than a leader may write messages.
+    pub task: Digest,
     /// Its block.
     pub block: BlockId,
     /// The run that the task was taken for.
@@ -61,7 +63,7 @@ pub struct ResultMessage {
 impl ResultMessage {
     /// What a worker signs: that it is the one who says this of this task.
     pub fn signed(&self) -> Digest {
-        Digest::of("result", &(&self.id, &self.block, &self.run, &self.worker, &self.outcome, &self.output))
+        Digest::of("result", &(&self.id, &self.task, &self.block, &self.run, &self.worker, &self.outcome, &self.output))
     }
 }
 

@@ -14,6 +14,9 @@ use crate::connect::Broker;
 /// Longest rest between two sessions.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
+/// So many sessions in a row may end since the broker does not allow something.
+const MAX_FORBIDDEN: u32 = 4;
+
 /// Why a session has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -37,6 +40,13 @@ pub enum SessionError {
     /// The broker could not store a message.
     #[error("the broker has refused a message")]
     Refused,
+}
+
+impl SessionError {
+    /// Whether the broker does not allow it, which trying on does not change.
+    fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Broker(error) if error.to_string().contains("ACCESS_REFUSED"))
+    }
 }
 
 /// The connections of a session. A broker that is short of memory stops to read from connections that publish; what it
@@ -137,12 +147,22 @@ pub async fn publish(channel: Channel, message: Outgoing) -> Result<(), SessionE
 #[derive(Debug, Default)]
 pub struct Rests {
     failures: u32,
+    forbidden: u32,
 }
 
 impl Rests {
     /// The last session was a good one.
     pub fn reset(&mut self) {
         self.failures = 0;
+    }
+
+    /// A session has ended so. If that is for good, one sentence: a broker that has just started may refuse what it
+    /// allows a little later.
+    pub fn hopeless(&mut self, error: &SessionError) -> Option<String> {
+        self.forbidden = if error.is_forbidden() { self.forbidden + 1 } else { 0 };
+        (self.forbidden == MAX_FORBIDDEN).then(|| {
+            format!("the broker does not allow this user what it needs (docs/rabbitmq.md lists the rights): {error}")
+        })
     }
 
     /// The next rest.

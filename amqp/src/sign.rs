@@ -94,12 +94,13 @@ impl AllowList {
         Ok(Self(keys.collect::<Result<_, _>>()?))
     }
 
-    /// Whether one of the keys has signed this.
-    pub fn accepts(&self, digest: &Digest, signature: Option<&str>) -> bool {
+    /// The one of the keys that has signed this, in hexadecimal digits.
+    pub fn signer(&self, digest: &Digest, signature: Option<&str>) -> Option<String> {
         let mut bytes = [0; 64];
-        let Some(()) = signature.and_then(|text| hex::decode_to_slice(text, &mut bytes).ok()) else { return false };
+        hex::decode_to_slice(signature?, &mut bytes).ok()?;
         let signature = Signature::from_bytes(&bytes);
-        self.0.iter().any(|key| key.verify_strict(digest.as_bytes(), &signature).is_ok())
+        let key = self.0.iter().find(|key| key.verify_strict(digest.as_bytes(), &signature).is_ok())?;
+        Some(hex::encode(key.to_bytes()))
     }
 }
 

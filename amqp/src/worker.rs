@@ -155,6 +155,7 @@ pub fn start(broker: &Broker, config: Config, artifacts: Artifacts) -> (Slots, N
         running: HashMap::new(),
         outbox: VecDeque::new(),
         matched: false,
+        waits_for_leader: false,
         drain: None,
         end: None,
         finished: 0,
@@ -206,6 +207,8 @@ struct Actor {
     outbox: VecDeque<Parcel>,
     /// Whether some leader has wanted proofs of these circuits.
     matched: bool,
+    /// Whether it takes nothing until one does.
+    waits_for_leader: bool,
     drain: Option<Instant>,
     end: Option<End>,
     finished: usize,
@@ -228,6 +231,9 @@ impl Actor {
                 Err(error) => {
                     let running = self.running.len();
                     tracing::warn!(broker = %self.broker, running, "lost the broker: {}", explain(&error));
+                    if let Some(reason) = rests.hopeless(&error) {
+                        return End::Refused(reason);
+                    }
                 }
             }
             if begun.elapsed() > Duration::from_secs(60) {
@@ -294,7 +300,7 @@ impl Actor {
             {
                 publishing = Some(Box::pin(publish(session.publish.clone(), parcel.outgoing.clone())));
             }
-            let look = !self.is_stopping() && self.running.len() < self.config.slots;
+            let look = !self.is_stopping() && !self.waits_for_leader && self.running.len() < self.config.slots;
             tokio::select! {
                 biased;
                 result = published(&mut publishing) => {
@@ -367,12 +373,14 @@ impl Actor {
         }
         let ackers = vec![delivered.acker];
         if let Err(failure) = execute::check(self.config.circuits, &self.config.profile, &message.task) {
-            // Either this worker is of the wrong kind or the message is.
-            if self.matched {
+            // Either this worker is of the wrong kind or the message is: which, only a leader can tell, and does when it
+            // is there.
+            if self.matched || !failure.retryable() {
                 self.bury(Some(message), Cause::Invalid, failure.to_string(), ackers);
             } else {
+                tracing::warn!("taking no tasks until a leader wants what this worker has: {failure}");
                 self.give_back(message, ackers);
-                self.end = Some(End::Refused(failure.to_string()));
+                self.waits_for_leader = true;
             }
             return;
         }
@@ -451,9 +459,10 @@ impl Actor {
     }
 
     fn result(&self, message: &TaskMessage, outcome: Option<Outcome>, output: Option<Digest>) -> ResultMessage {
-        let (id, block, run) = (message.task.id, message.task.block, message.run);
+        let (id, task) = (message.task.id, message.task.digest());
+        let (block, run) = (message.task.block, message.run);
         let worker = self.config.name.clone();
-        let mut result = ResultMessage { id, block, run, worker, outcome, output, signature: None };
+        let mut result = ResultMessage { id, task, block, run, worker, outcome, output, signature: None };
         result.signature = self.config.key.as_ref().map(|key| key.sign(&result.signed()));
         result
     }
@@ -537,6 +546,7 @@ impl Actor {
     fn meet(&mut self, group: &str, circuits: Digest, profile: &str) {
         if circuits == self.config.circuits {
             self.matched = true;
+            self.waits_for_leader = false;
             self.next_look = Instant::now();
         } else if !self.matched {
             let Config { circuits: ours, profile: our_profile, .. } = &self.config;

@@ -35,7 +35,7 @@ fn run() -> anyhow::Result<()> {
         Err(WitnessError::Stopped)
     });
     let Some(block) = first.into_inner()? else { anyhow::bail!("{read:?}") };
-    let batches = leader::decode::decode(block, 10)?;
+    let batches = ops::decode::decode(block, 10)?;
 
     let mut clock = Clock::start();
     let stark = AllStark::<Field, 2>::default();

@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 
 use amqp::message::{BlockState, Stage, TaskState};
 use anyhow::{Context, bail};
+use evm_arithmetization::ProofWithPublicValues;
 use ops::artifacts::{ArtifactError, Artifacts};
 use ops::circuits::verifier::Verifier;
+use ops::digest::Digest;
 use ops::exit;
+use ops::plan::BlockPlan;
 use ops::queue::{Cause, Event, MAX_DELIVERIES, Outcome, Report};
-use ops::task::{Kind, Task, TaskId};
+use ops::task::{Kind, Task, TaskId, Work};
 use tokio::sync::watch;
 
+use crate::block::Counts;
 use crate::graph::Graph;
-use crate::plan::BlockPlan;
 use crate::progress::BlockProgress;
 use crate::queue::Queue;
 
@@ -33,7 +36,12 @@ pub enum Trust {
 }
 
 /// Marks what a former run has left in the artifact store: the topmost outputs, and with them all below.
-pub async fn resume(graph: &mut Graph, artifacts: &Artifacts, trust: &Trust) -> Result<usize, ArtifactError> {
+pub async fn resume(
+    graph: &mut Graph,
+    plan: &BlockPlan,
+    artifacts: &Artifacts,
+    trust: &Trust,
+) -> Result<usize, ArtifactError> {
     // From the root down: what is below an output that is there is not looked at.
     let tasks: Vec<_> = graph.tasks().cloned().collect();
     for Task { id, work, .. } in tasks.iter().rev() {
@@ -43,7 +51,7 @@ pub async fn resume(graph: &mut Graph, artifacts: &Artifacts, trust: &Trust) -> 
             Trust::Own => artifacts.output(id).await?.is_some(),
             // Others may write into the store, too.
             Trust::Verify(verifier) => match artifacts.output(id).await? {
-                Some(proof) => match verifier.check_output(work, &proof) {
+                Some(proof) => match check(verifier, plan, work, &proof) {
                     Ok(()) => true,
                     Err(reason) => {
                         tracing::warn!("not reusing what is stored for {work}: {reason}");
@@ -70,7 +78,8 @@ pub struct Dispatch<'a> {
     artifacts: &'a Artifacts,
     trust: &'a Trust,
     progress: &'a mut BlockProgress,
-    /// How often the output of a task was reported and not found.
+    counts: &'a Counts,
+    /// How often the output of a task was reported and what was found is not it.
     missing: HashMap<TaskId, u32>,
 }
 
@@ -83,8 +92,9 @@ impl<'a> Dispatch<'a> {
         artifacts: &'a Artifacts,
         trust: &'a Trust,
         progress: &'a mut BlockProgress,
+        counts: &'a Counts,
     ) -> Self {
-        Self { plan, graph: Arc::new(Mutex::new(graph)), queue, artifacts, trust, progress, missing: HashMap::new() }
+        Self { plan, graph: Arc::new(Mutex::new(graph)), queue, artifacts, trust, progress, counts, missing: HashMap::new() }
     }
 
     /// Proves the block: ends when the output of its last task is in the artifact store. `previous` is the block before.
@@ -106,6 +116,7 @@ impl<'a> Dispatch<'a> {
         let number = self.plan.block.number;
         let mut tick = tokio::time::interval(Duration::from_secs(60));
         tick.tick().await;
+        self.count(&lock(&self.graph));
         self.progress.update(&lock(&self.graph));
         while !lock(&self.graph).finished() {
             for task in lock(&self.graph).ready() {
@@ -126,17 +137,23 @@ impl<'a> Dispatch<'a> {
         Ok(())
     }
 
-    async fn hear(&mut self, Report { id, worker, event }: Report) -> anyhow::Result<()> {
+    fn count(&self, graph: &Graph) {
+        let done: usize = Kind::ALL.into_iter().map(|kind| graph.count(kind).1).sum();
+        self.counts.set(done, graph.len());
+    }
+
+    async fn hear(&mut self, Report { id, worker, event, output, genuine }: Report) -> anyhow::Result<()> {
         let number = self.plan.block.number;
         match event {
             Event::Started => self.progress.started(id),
             Event::Ended(Outcome::Done { reused, time }) => {
-                if !self.is_proof(&id, &worker).await? {
+                if !self.is_proof(&id, &worker, output, genuine).await? {
                     return Ok(());
                 }
                 let mut graph = lock(&self.graph);
                 self.progress.ended(&graph, &id, (!reused).then_some(time));
                 graph.found(&id);
+                self.count(&graph);
                 self.progress.update(&graph);
             }
             Event::Ended(Outcome::Failed { cause: Cause::Resources, reason }) => {
@@ -149,37 +166,51 @@ impl<'a> Dispatch<'a> {
     }
 
     /// Whether what a worker has returned is a proof. If not, the task is given to another.
-    async fn is_proof(&mut self, id: &TaskId, worker: &str) -> anyhow::Result<bool> {
+    async fn is_proof(
+        &mut self,
+        id: &TaskId,
+        worker: &str,
+        signed: Option<Digest>,
+        genuine: bool,
+    ) -> anyhow::Result<bool> {
         let Trust::Verify(verifier) = self.trust else { return Ok(true) };
         let task = lock(&self.graph).tasks().find(|task| task.id == *id).cloned();
         let Some(task) = task else { return Ok(true) };
-        let reason = match self.artifacts.output(id).await? {
-            Some(proof) => {
-                let (verifier, work) = (verifier.clone(), task.work.clone());
-                let check = move || verifier.check_output(&work, &proof);
-                match tokio::task::spawn_blocking(check).await.context("verifying ended")? {
-                    Ok(()) => return Ok(true),
-                    Err(reason) => reason,
-                }
-            }
-            None => {
+        // Somebody else may have written over what the worker has stored.
+        let same = match signed {
+            Some(signed) => self.artifacts.output_checksum(id).await? == Some(signed),
+            None => true,
+        };
+        let found = self.artifacts.output(id).await?;
+        let verify = |proof| tokio::task::block_in_place(|| check(verifier, self.plan, &task.work, proof));
+        let reason = match found.as_ref().filter(|_| same).map(verify) {
+            Some(Ok(())) => return Ok(true),
+            Some(Err(reason)) if genuine => reason,
+            other => {
+                let what = match (other, found) {
+                    (Some(_), _) => "that of a task which somebody else has given out under its name",
+                    (None, Some(_)) => "not the one that it has signed for",
+                    (None, None) => "not there",
+                };
                 let missing = self.missing.entry(*id).or_default();
                 *missing += 1;
                 if *missing == MAX_DELIVERIES {
                     bail!(
-                        "block {}: {worker} says that {} is proved, and its output is not in the artifact store; do leader \
-                         and workers have the same one?",
+                        "block {}: {worker} says that {} is proved, and its output in the artifact store is {what}; do \
+                         leader and workers have the same one?",
                         task.block.number,
                         task.work
                     );
                 }
-                tracing::warn!(worker, "the output of {} is not in the artifact store, giving it out again", task.work);
+                tracing::warn!(worker, "the output of {} is {what}, giving it out again", task.work);
+                self.artifacts.remove_output(id).await?;
                 self.queue.publish(task);
                 return Ok(false);
             }
         };
         self.artifacts.remove_output(id).await?;
-        let reason = format!("what it returned for {} of block {} is no proof: {reason}", task.work, task.block.number);
+        let reason =
+            format!("what it returned for {} of block {} is not its proof: {reason}", task.work, task.block.number);
         self.queue.distrust(task, worker.to_owned(), reason);
         Ok(false)
     }
@@ -209,6 +240,12 @@ impl<'a> Dispatch<'a> {
             }
         })
     }
+}
+
+/// Whether a proof is what the plan wants of a task; if not, why.
+fn check(verifier: &Verifier, plan: &BlockPlan, work: &Work, proof: &ProofWithPublicValues) -> Result<(), String> {
+    let wanted = plan.statement(work).ok_or_else(|| format!("the block has no {work}"))?;
+    verifier.check_output(work.kind(), &wanted, proof)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

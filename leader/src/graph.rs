@@ -7,9 +7,8 @@
 use std::collections::HashMap;
 
 use ops::machine::{self, MB};
+use ops::plan::{BatchPlan, BlockPlan};
 use ops::task::{Child, FORMAT, Kind, SegmentWork, Task, TaskId, Work};
-
-use crate::plan::{BatchPlan, BlockPlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -54,7 +53,7 @@ impl Graph {
     /// All segments of a batch and their merges; the last of these.
     fn add_batch(&mut self, plan: &BlockPlan, batch: usize) -> usize {
         let BlockPlan { scope, batches, .. } = plan;
-        let BatchPlan { txs, segments } = &batches[batch];
+        let BatchPlan { txs, segments, .. } = &batches[batch];
         let number = batch as u32;
         let leaves: Vec<usize> = (0..)
             .zip(segments)

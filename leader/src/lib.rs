@@ -1,30 +1,34 @@
 //! The leader: witnesses in, block proofs out.
 //!
-//! [`source`] reads witnesses one block at a time. [`decode`] cuts a block into batches, [`plan`] runs them to find
-//! their segments, [`graph`] says which task may run when, [`dispatch`] gives tasks to the workers and follows them,
+//! [`source`] reads witnesses one block at a time. [`ops::decode`] cuts a block into batches, [`ops::plan`] runs them to
+//! find their segments, [`graph`] says which task may run when, [`dispatch`] gives tasks to the workers and follows them,
 //! [`output`] writes what is proved; [`mod@queue`] is where tasks go. [`prove`] is the one function that does this in order; [`circuits`] is what
 //! `leader circuits` does, [`operate`] what `leader queue` does.
 
+pub mod block;
 pub mod circuits;
 pub mod cli;
 pub mod config;
-pub mod decode;
 pub mod dispatch;
 pub mod graph;
 pub mod operate;
 pub mod output;
-pub mod plan;
+pub mod prepare;
+pub mod previous;
 pub mod progress;
 pub mod prove;
 pub mod queue;
 pub mod source;
 pub mod summary;
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use ops::log::Screen;
 use ops::stack;
 
 use cli::{Cli, Command};
+use config::Config;
 
 /// Runs a command line; the result is the exit code.
 pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
@@ -34,9 +38,10 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
     stack::prepare_rayon().context("cannot start the threads that prove")?;
     match cli.command {
         Command::Stdio(args) => {
-            let config = config::Config::new(profile, &cli.prover, &cli.dirs, args)?;
+            let config = Arc::new(Config::new(profile, &cli.prover, &cli.dirs, args)?);
             let runtime = runtime()?;
-            let result = runtime.block_on(prove::until_interrupted(config, screen));
+            let work = prove::stdio(config.clone(), screen);
+            let result = runtime.block_on(prove::until_interrupted(&config, screen, work));
             // Threads that still prove are not waited for: what they had finished is stored.
             runtime.shutdown_background();
             result

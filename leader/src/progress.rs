@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use ops::log::Screen;
+use ops::plan::BlockPlan;
 use ops::task::{Kind, TaskId};
 
 use crate::graph::Graph;
-use crate::plan::BlockPlan;
 
 /// Time of a task relative to a segment's, before any was measured: from proofs of small blocks.
 const GUESS: [(Kind, f64); 4] =
@@ -140,6 +140,13 @@ impl BlockProgress {
             })
             .sum();
         Some(Duration::from_secs_f64(left))
+    }
+}
+
+/// A block that is cancelled takes its bar with it.
+impl Drop for BlockProgress {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 

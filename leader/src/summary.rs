@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use ops::machine;
+use ops::plan::BlockPlan;
 use ops::profile::{Heights, Profile, TABLES};
 use serde::Serialize;
 
 use crate::graph::Graph;
-use crate::plan::BlockPlan;
 
 /// A plan as `--test-only --json` prints it.
 #[derive(Debug, Serialize)]

@@ -9,6 +9,7 @@
 //! - [`task`], [`mock`], [`artifacts`], [`queue`]: units of proving, what stands in for proofs in tests of load, where
 //!   inputs and outputs are, how tasks travel.
 //! - [`execute`]: the only door to proving; [`serve`]: a worker's loop around it.
+//! - [`decode`], [`plan`], [`statement`]: a witness cut into batches and segments, and what their proofs have to state.
 //! - [`cli`]: flags that several binaries have; [`exit`], [`stdout`]: what all of it ends in.
 
 pub mod env;
@@ -37,6 +38,10 @@ pub mod task;
 
 pub mod execute;
 pub mod serve;
+
+pub mod decode;
+pub mod plan;
+pub mod statement;
 
 pub mod cli;
 pub mod exit;

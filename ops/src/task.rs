@@ -166,6 +166,11 @@ impl Work {
 pub type Place = (u64, Reverse<Kind>);
 
 impl Task {
+    /// Digest of all of it: tells whether two messages ask for the same.
+    pub fn digest(&self) -> Digest {
+        Digest::of("task", self)
+    }
+
     /// Older blocks go before younger ones, and in a block merges before segments, since they are short and free what
     /// others wait for.
     pub fn place(&self) -> Place {

@@ -64,7 +64,7 @@ async fn say(session: &Session, exchange: &'static str, key: &str, body: Vec<u8>
 
 async fn report(session: &Session, task: &Task, block: BlockId, outcome: Option<Outcome>) {
     let (id, run, worker) = (task.id, Digest::of_bytes(b"run"), "liar".to_owned());
-    let report = ResultMessage { id, block, run, worker, outcome, output: None, signature: None };
+    let report = ResultMessage { id, task: task.digest(), block, run, worker, outcome, output: None, signature: None };
     say(session, RESULTS, "default", encode(&report)).await;
 }
 
@@ -128,7 +128,7 @@ fn a_leader_takes_of_a_report_only_what_it_cannot_know_itself() {
         take(&session).await;
         let done = Outcome::Done { reused: false, time: Duration::MAX };
         report(&session, &tasks[0], tasks[1].block, Some(done)).await;
-        let Report { id, worker, event } = hear(&mut heard[0]).await;
+        let Report { id, worker, event, .. } = hear(&mut heard[0]).await;
         assert_eq!((id, worker.as_str()), (tasks[0].id, "liar"));
         let Event::Ended(Outcome::Done { time, reused: false }) = event else { panic!("{event:?}") };
         assert!(time < Duration::from_secs(1 << 30), "{time:?}");

@@ -96,6 +96,7 @@ fn tasks_are_written_as_ever() {
 fn reports_are_written_as_ever() {
     let report = |outcome| ResultMessage {
         id: digest("name"),
+        task: digest("right"),
         block: block(7),
         run: digest("run"),
         worker: "worker".to_owned(),
@@ -103,7 +104,8 @@ fn reports_are_written_as_ever() {
         output: None,
         signature: None,
     };
-    let start = r#"{"id":"NAME","block":{"number":7,"hash":"HASH"},"run":"RUN","worker":"worker","outcome":"#;
+    let start =
+        r#"{"id":"NAME","task":"RIGHT","block":{"number":7,"hash":"HASH"},"run":"RUN","worker":"worker","outcome":"#;
     let rest = r#","output":null,"signature":null}"#;
     let failed = Outcome::Failed { cause: Cause::Resources, reason: "no memory".to_owned() };
     let outcomes = [
@@ -121,7 +123,7 @@ fn reports_are_written_as_ever() {
     let signed = ResultMessage { output: Some(digest("left")), signature: Some("00ff".to_owned()), ..report(None) };
     is(&signed, &format!(r#"{start}null,"output":"LEFT","signature":"00ff"}}"#));
     // A worker and a leader of different builds must sign and check the same.
-    let digest = "d891393d334874739e03e925fc49c3ff164a475e705dd1e25fd47c2874f2e458";
+    let digest = "cd612688ee1f1e0663783ba7d86c636ddc3c9162a8702352638db8f2382ae838";
     assert_eq!(signed.signed().to_string(), digest);
 }
 

@@ -50,8 +50,8 @@ fn those_of_the_list_are_believed_and_nobody_else() {
     let [one, two, stranger] = [(); 3].map(|()| SecretKey::generate().expect("a key"));
     let allow = list(&folder, &format!("# ours\n\n{} the one\n{}\n", one.public(), two.public()));
     let (said, other) = (Digest::of_bytes(b"said"), Digest::of_bytes(b"other"));
-    assert!(allow.accepts(&said, Some(&one.sign(&said))));
-    assert!(allow.accepts(&said, Some(&two.sign(&said))));
+    assert_eq!(allow.signer(&said, Some(&one.sign(&said))), Some(one.public()));
+    assert_eq!(allow.signer(&said, Some(&two.sign(&said))), Some(two.public()));
     let signature = one.sign(&said);
     let mut changed = signature.clone().into_bytes();
     changed[0] = if changed[0] == b'0' { b'1' } else { b'0' };
@@ -66,9 +66,9 @@ fn those_of_the_list_are_believed_and_nobody_else() {
     ]
     .map(|signature| signature.map(str::to_owned));
     for signature in wrong.iter().chain([&Some(stranger.sign(&said)), &Some(one.sign(&other))]) {
-        assert!(!allow.accepts(&said, signature.as_deref()), "{signature:?}");
+        assert_eq!(allow.signer(&said, signature.as_deref()), None, "{signature:?}");
     }
-    assert!(!list(&folder, "# nobody\n").accepts(&said, Some(&one.sign(&said))));
+    assert_eq!(list(&folder, "# nobody\n").signer(&said, Some(&one.sign(&said))), None);
 }
 
 #[test]
@@ -94,6 +94,7 @@ fn a_signature_covers_every_field_of_a_report() {
     let allow = list(&folder, &key.public());
     let report = ResultMessage {
         id: Digest::of_bytes(b"id"),
+        task: Digest::of_bytes(b"task"),
         block: block(7),
         run: Digest::of_bytes(b"run"),
         worker: "worker".to_owned(),
@@ -102,11 +103,12 @@ fn a_signature_covers_every_field_of_a_report() {
         signature: None,
     };
     let signature = key.sign(&report.signed());
-    assert!(allow.accepts(&report.signed(), Some(&signature)));
+    assert_eq!(allow.signer(&report.signed(), Some(&signature)), Some(key.public()));
     let other = Digest::of_bytes(b"other");
     let failed = Outcome::Failed { cause: Cause::Invalid, reason: String::new() };
     let changed = [
         ResultMessage { id: other, ..report.clone() },
+        ResultMessage { task: other, ..report.clone() },
         ResultMessage { block: block(8), ..report.clone() },
         ResultMessage { run: other, ..report.clone() },
         ResultMessage { worker: "another".to_owned(), ..report.clone() },
@@ -116,6 +118,6 @@ fn a_signature_covers_every_field_of_a_report() {
         ResultMessage { output: None, ..report.clone() },
     ];
     for report in changed {
-        assert!(!allow.accepts(&report.signed(), Some(&signature)), "{report:?}");
+        assert_eq!(allow.signer(&report.signed(), Some(&signature)), None, "{report:?}");
     }
 }

@@ -7,10 +7,10 @@ use evm_arithmetization::NUM_TABLES;
 use fastrand::Rng;
 use leader::dispatch::{self, Trust};
 use leader::graph::Graph;
-use leader::plan::{BatchPlan, BlockPlan};
 use ops::artifacts::Artifacts;
 use ops::digest::Digest;
 use ops::machine::{MB, segment_bytes};
+use ops::plan::{BatchPlan, BlockPlan};
 use ops::task::{BlockId, Child, FORMAT, Kind, Scope, Task, TaskId, Work};
 use testing::folder::files;
 use testing::proof::hollow_proof;
@@ -28,6 +28,7 @@ fn block(segments: &[u32]) -> BlockPlan {
     let batch = |(index, segments): (u32, &u32)| BatchPlan {
         txs: 3 * index..3 * index + 3,
         segments: (0..*segments).map(|segment| [Some(10 + segment as usize); NUM_TABLES]).collect(),
+        statements: Vec::new(),
     };
     let id = BlockId { number: 7, hash: H256::repeat_byte(7) };
     BlockPlan { block: id, scope, batches: (0..).zip(segments).map(batch).collect() }
@@ -393,7 +394,7 @@ async fn a_restart_goes_on_from_what_is_stored() {
         let plan = block(&shape);
         let mut graph = Graph::new(&plan, None);
         let tasks = by_id(&graph);
-        assert_eq!(dispatch::resume(&mut graph, &artifacts, &Trust::Own).await.expect("it looks"), 0);
+        assert_eq!(dispatch::resume(&mut graph, &plan, &artifacts, &Trust::Own).await.expect("it looks"), 0);
 
         let ids: Vec<TaskId> = graph.tasks().map(|task| task.id).filter(|id| *id != root_of(&graph)).collect();
         let stored: Vec<TaskId> = (0..3).map(|_| ids[rng.usize(..ids.len())]).collect();
@@ -403,7 +404,7 @@ async fn a_restart_goes_on_from_what_is_stored() {
             skipped.extend(subtree(&tasks, *id));
         }
         assert_eq!(
-            dispatch::resume(&mut graph, &artifacts, &Trust::Own).await.expect("it looks"),
+            dispatch::resume(&mut graph, &plan, &artifacts, &Trust::Own).await.expect("it looks"),
             skipped.len(),
             "{shape:?}"
         );
@@ -413,7 +414,11 @@ async fn a_restart_goes_on_from_what_is_stored() {
 
         damage(folder.path());
         let mut again = Graph::new(&plan, None);
-        assert_eq!(dispatch::resume(&mut again, &artifacts, &Trust::Own).await.expect("it looks"), 0, "{shape:?}");
+        assert_eq!(
+            dispatch::resume(&mut again, &plan, &artifacts, &Trust::Own).await.expect("it looks"),
+            0,
+            "{shape:?}"
+        );
         assert_eq!(run(&mut again, &mut rng).len(), again.len(), "{shape:?}");
     }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use ethereum_types::{H256, U256};
-use leader::decode::{Batch, decode};
 use leader::graph::Graph;
-use leader::plan::{BlockPlan, plan};
 use mpt_trie::partial_trie::{HashedPartialTrie, PartialTrie};
+use ops::decode::{Batch, decode};
 use ops::digest::Digest;
+use ops::plan::{BlockPlan, plan};
 use ops::profile::{CPU, Profile};
 use ops::task::{BlockId, Scope};
 use ops::witness::Witness;

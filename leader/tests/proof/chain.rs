@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use leader::decode::{self, Batch};
 use leader::graph::Graph;
-use leader::plan::{self, BlockPlan};
 use ops::artifacts::Artifacts;
 use ops::circuits::Circuits;
 use ops::circuits::store::Store;
+use ops::decode::{self, Batch};
+use ops::plan::{self, BlockPlan};
 use ops::profile::Profile;
 use ops::proof::{self, AnyProof, BlockProof};
 use ops::task::{BlockId, Scope, Task, TaskId};

@@ -162,7 +162,7 @@ fn a_segment_with_tables_larger_than_any_circuit_fails_before_its_starks_are_pro
     ];
 
     // The plan tells first.
-    let error = leader::plan::check(&plan, &circuits.profile, u64::MAX).unwrap_err();
+    let error = ops::plan::check(&plan, &circuits.profile, u64::MAX).unwrap_err();
     assert_eq!(ops::exit::code_of(&error), ops::exit::FAILED);
     let place = format!("block {}, batch 0, segment 0", CHAIN.blocks[1].number());
     for word in says.iter().chain([&place]) {

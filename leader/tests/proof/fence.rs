@@ -14,7 +14,7 @@ use lapin::types::FieldTable;
 use ops::artifacts::Artifacts;
 use ops::circuits::verifier::Verifier;
 use ops::queue::Outcome;
-use ops::task::{Kind, Task, TaskId};
+use ops::task::{Kind, SegmentWork, Task, TaskId, Work};
 use testing::process::Process;
 
 use crate::chain::{CHAIN, block_on, circuits_dir, scratch, write_json};
@@ -44,29 +44,59 @@ fn altered(mut proof: ProofWithPublicValues) -> ProofWithPublicValues {
 fn every_output_is_checked_for_what_it_is_and_states() {
     let verifier = Verifier::read(&CHAIN.verifier).expect("a verifier file");
     for block in [0, 1] {
-        for kind in Kind::ALL {
-            let (task, proof) = proved(block, kind);
-            verifier.check_output(&task.work, &proof).unwrap_or_else(|reason| panic!("{kind:?}: {reason}"));
+        let (plan, _) = CHAIN.plan(block);
+        for task in CHAIN.tasks(block) {
+            let kind = task.work.kind();
+            let wanted = plan.statement(&task.work).expect("it is a task of the plan");
+            let check = |proof: &ProofWithPublicValues| verifier.check_output(kind, &wanted, proof);
+            let proof = output(&task.id);
+            check(&proof).unwrap_or_else(|reason| panic!("{kind:?}: {reason}"));
 
             for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
                 let (_, proof) = proved(block, other);
-                verifier.check_output(&task.work, &proof).expect_err(&format!("a {} as {}", other.name(), kind.name()));
+                check(&proof).expect_err(&format!("a {} as {}", other.name(), kind.name()));
             }
             // The proof itself is good; what lies beside it is what others build on.
-            let reason = verifier.check_output(&task.work, &altered(proof.clone())).expect_err(kind.name());
+            let reason = check(&altered(proof.clone())).expect_err(kind.name());
             assert!(reason.contains("public values"), "{kind:?}: {reason}");
             let (_, of_another_block) = proved(1 - block, kind);
             let borrowed = ProofWithPublicValues { intern: of_another_block.intern, ..proof.clone() };
-            verifier.check_output(&task.work, &borrowed).expect_err("the proof of something else");
+            check(&borrowed).expect_err("the proof of something else");
             let mut changed = proof.clone();
             let input = changed.intern.public_inputs.first_mut().expect("there are public inputs");
             *input += plonky2::field::types::Field::ONE;
-            verifier.check_output(&task.work, &changed).expect_err("another public input");
+            check(&changed).expect_err("another public input");
             let mut torn = proof;
             torn.intern.public_inputs.pop();
-            verifier.check_output(&task.work, &torn).expect_err("one public input less");
+            check(&torn).expect_err("one public input less");
         }
     }
+}
+
+/// A proof may be valid, of the right kind, and of another task: of another block, of another batch, of a part of what
+/// it should cover.
+#[test]
+fn a_valid_proof_of_another_task_is_not_taken() {
+    let verifier = Verifier::read(&CHAIN.verifier).expect("a verifier file");
+    let tasks: Vec<(usize, Task)> =
+        [0, 1].into_iter().flat_map(|block| CHAIN.tasks(block).into_iter().map(move |task| (block, task))).collect();
+    let plans = [0, 1].map(|block| CHAIN.plan(block).0);
+    let mut refused = 0;
+    for (block, task) in &tasks {
+        let kind = task.work.kind();
+        let wanted = plans[*block].statement(&task.work).expect("it is a task of the plan");
+        for (_, other) in tasks.iter().filter(|(_, other)| other.work.kind() == kind && other.id != task.id) {
+            let name = format!(
+                "{} of block {} as {} of block {}",
+                other.work, other.block.number, task.work, task.block.number
+            );
+            let reason = verifier.check_output(kind, &wanted, &output(&other.id)).expect_err(&name);
+            assert!(reason.contains("a proof of another task"), "{name}: {reason}");
+            refused += 1;
+        }
+    }
+    // Two blocks of two batches at least.
+    assert!(refused >= 4 * 3 + 4 * 3 + 2 + 2, "{refused}");
 }
 
 /// Somebody at the broker who says that it is a worker.
@@ -105,7 +135,16 @@ impl Somebody {
         self.store.put_output(id, output).await.expect("it is stored");
         let outcome = Some(Outcome::Done { reused: false, time: Duration::from_secs(1) });
         let (worker, output, signature) = (worker.to_owned(), None, None);
-        let report = ResultMessage { id: *id, block: *block, run: *run, worker, outcome, output, signature };
+        let report = ResultMessage {
+            id: *id,
+            task: message.task.digest(),
+            block: *block,
+            run: *run,
+            worker,
+            outcome,
+            output,
+            signature,
+        };
         let (key, body, id) = (group.clone(), encode(&report), id.to_string());
         let report = Outgoing { exchange: RESULTS, key, body, id, mandatory: true };
         publish(self.session.publish.clone(), report).await.expect("the leader listens");
@@ -128,15 +167,23 @@ impl Somebody {
 /// What a liar returns for a task: of every kind something else that is not its proof.
 fn lie(task: &Task) -> ProofWithPublicValues {
     match task.work.kind() {
-        Kind::Segment => altered(proved(1, Kind::Segment).1),
+        Kind::Segment => proved(1, Kind::Segment).1,
         Kind::SegmentMerge => proved(0, Kind::Segment).1,
         Kind::BatchMerge => proved(0, Kind::SegmentMerge).1,
         Kind::Block => altered(output(&task.id)),
     }
 }
 
+/// What somebody may ask for under the name of a segment.
+fn other_work(task: &Task) -> Work {
+    match &task.work {
+        Work::Segment(segment) => Work::Segment(SegmentWork { index: segment.index + 1, ..segment.clone() }),
+        other => panic!("{other} is given out first"),
+    }
+}
+
 /// For a task of each kind a liar is first: it is fenced, and the task is given out again. The block is proved by whoever
-/// does not lie.
+/// does not lie. One that was asked for something else under the task's name is no liar.
 #[test]
 fn liars_are_fenced_and_their_tasks_given_out_again() {
     let folder = scratch();
@@ -165,17 +212,24 @@ fn liars_are_fenced_and_their_tasks_given_out_again() {
     let threads = broker.threads();
     let worked = threads.spawn(async move {
         let mut somebody = Somebody::connect(&broker, store).await;
-        let mut lied = Vec::new();
+        let (mut lied, mut forged) = (Vec::new(), false);
         while let Some(message) = somebody.take(&mut ended).await {
             let kind = message.task.work.kind();
             let task = message.task.clone();
+            if !forged {
+                forged = true;
+                let other = TaskMessage { task: Task { work: other_work(&task), ..task.clone() }, ..message.clone() };
+                let lie = tokio::task::block_in_place(|| lie(&task));
+                somebody.answer("honest", &other, &lie).await;
+                continue;
+            }
             if !lied.contains(&kind) {
                 lied.push(kind);
                 let (liar, lie) = (format!("liar {}", kind.name()), tokio::task::block_in_place(|| lie(&task)));
                 somebody.answer(&liar, &message, &lie).await;
                 let (worker, reason) = somebody.fenced().await;
                 assert_eq!(worker, liar);
-                let named = [format!("{} of block {}", task.work, task.block.number), "is no proof".to_owned()];
+                let named = [format!("{} of block {}", task.work, task.block.number), "is not its proof".to_owned()];
                 assert!(named.iter().all(|part| reason.contains(part)), "{reason}");
                 // What it says now is not heard, even if it were true.
                 let truth = tokio::task::block_in_place(|| output(&task.id));
@@ -193,7 +247,8 @@ fn liars_are_fenced_and_their_tasks_given_out_again() {
     let lied = lied.expect("the block is proved").expect("it does not panic");
     assert_eq!(lied.len(), Kind::ALL.len(), "{lied:?}");
     let run = process.end(LIMIT);
-    run.expect(0, &["fencing a worker", "not heard: this worker is fenced", "Proved block"]);
+    let forged = "that of a task which somebody else has given out under its name, giving it out again";
+    run.expect(0, &["fencing a worker", "not heard: this worker is fenced", forged, "Proved block"]);
     assert_eq!(run.stderr.matches("fencing a worker").count(), Kind::ALL.len(), "{}", run.stderr);
     let circuits = circuits_dir();
     let args = ["--allow-insecure", "--circuits-dir", circuits.to_str().expect("a path in text")];

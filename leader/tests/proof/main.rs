@@ -7,6 +7,7 @@
 
 mod chain;
 mod circuits;
+mod cluster;
 mod execute;
 mod fence;
 mod parts;

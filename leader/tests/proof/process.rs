@@ -50,27 +50,58 @@ pub(crate) fn interrupt(command: &mut Command, word: &str, signal: &str) -> Run 
     process.end(LIMIT)
 }
 
-/// Where [`verify`] puts the command line for [`verifier_process`].
-const VERIFIER_ARGS: &str = "PROOF_TEST_VERIFIER_ARGS";
+/// Where [`library`] puts the command line.
+const ARGS: &str = "PROOF_TEST_ARGS";
 
-/// Runs the verifier on a proof file. Its library in a process of its own, which is this test binary once more: a
-/// binary of another package need not have been built, or be of the same sources.
+/// A binary of another package: its library in a process of its own, which is this test binary once more. The binary
+/// itself need not have been built, or be of the same sources.
+fn library(test: &str, line: Vec<String>) -> Command {
+    let mut command = this_test(test, target_tmp());
+    command.env(ARGS, serde_json::to_string(&line).expect("strings are JSON"));
+    command
+}
+
+/// In the process started by [`library`]: the command line, which is absent when all tests are run.
+fn line() -> Option<Vec<String>> {
+    let line = std::env::var(ARGS).ok()?;
+    Some(serde_json::from_str(&line).expect("a command line"))
+}
+
+#[expect(clippy::exit, reason = "it is a process's whole work, and its exit code what the tests look at")]
+fn exit(code: ExitCode) -> ! {
+    std::process::exit((0..=u8::MAX).find(|number| ExitCode::from(*number) == code).expect("a code").into())
+}
+
+/// Runs the verifier on a proof file.
 pub(crate) fn verify<S: AsRef<OsStr>>(proof: &Path, args: &[S]) -> Run {
     let mut line = vec!["verifier".to_owned(), "--file".to_owned(), proof.display().to_string()];
     line.extend(args.iter().map(|arg| arg.as_ref().to_string_lossy().into_owned()));
-    let mut command = this_test("process::verifier_process", target_tmp());
-    command.env(VERIFIER_ARGS, serde_json::to_string(&line).expect("strings are JSON"));
-    Process::start(&mut command).end(LIMIT)
+    Process::start(&mut library("process::verifier_process", line)).end(LIMIT)
 }
 
 /// No scenario: what the process started by [`verify`] does.
 #[test]
-#[expect(clippy::exit, reason = "it is a process's whole work, and its exit code what the tests look at")]
 fn verifier_process() {
-    let Ok(line) = std::env::var(VERIFIER_ARGS) else { return };
-    let line: Vec<String> = serde_json::from_str(&line).unwrap();
-    let cli = verifier::cli::Cli::try_parse_from(line).unwrap();
+    let Some(line) = line() else { return };
+    let cli = verifier::cli::Cli::try_parse_from(line).expect("a command line");
     let screen = ops::log::init(&cli.log);
-    let exit = verifier::exit_code(verifier::run(cli, &screen));
-    std::process::exit((0..=u8::MAX).find(|code| ExitCode::from(*code) == exit).unwrap().into())
+    exit(verifier::exit_code(verifier::run(cli, &screen)));
+}
+
+/// Starts a worker.
+pub(crate) fn worker(artifacts: &Path, address: &str, args: &[&str]) -> Process {
+    let dirs = [("--circuits-dir", circuits_dir()), ("--artifacts-dir", artifacts.to_owned())];
+    let dirs = dirs.into_iter().flat_map(|(flag, folder)| [flag.to_owned(), folder.display().to_string()]);
+    let line = ["worker", "--profile", "test"].into_iter().chain(args.iter().copied()).map(str::to_owned);
+    let mut command = library("process::worker_process", line.chain(dirs).collect());
+    Process::start(command.env("AMQP_URI", address))
+}
+
+/// No scenario: what the process started by [`worker`] does.
+#[test]
+fn worker_process() {
+    let Some(line) = line() else { return };
+    let cli = worker::cli::Cli::try_parse_from(line).expect("a command line");
+    let screen = ops::log::init(&cli.log);
+    exit(ops::exit::report(worker::run(cli, &screen)));
 }

@@ -361,10 +361,16 @@ fn inputs(profile: &Profile) -> Inputs {
     Inputs {
         format: FORMAT,
         crates: version::CRATES.into_iter().map(own).collect(),
-        patches: patches::digest(),
+        patches: circuit_patches(),
         kernel: format!("{:?}", evm_arithmetization::cpu::kernel::aggregator::KERNEL.hash()),
         profile: profile.clone(),
     }
+}
+
+/// The patch series that circuits depend on: not those of how a witness is decoded.
+fn circuit_patches() -> String {
+    let series = patches::SERIES.iter().filter(|(name, _)| !name.starts_with("trace_decoder-"));
+    series.map(|(name, digest)| format!("{name} {digest}")).collect::<Vec<_>>().join(", ")
 }
 
 fn table_name(table: usize, size: usize) -> String {

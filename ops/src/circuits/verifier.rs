@@ -12,7 +12,8 @@ use crate::panics;
 use crate::profile::Profile;
 use crate::proof;
 use crate::sealed::{self, SealedError};
-use crate::task::{Kind, Work};
+use crate::statement::Statement;
+use crate::task::Kind;
 
 /// Format of the file. Goes up with every change of header or payload.
 const FORMAT: u32 = 2;
@@ -87,11 +88,10 @@ impl Verifier {
         Ok(Self { profile: sealed.header.profile, digest, data: from_bytes(block)?, below })
     }
 
-    /// Whether the output of a task is a valid proof, and states what it says that it states. Some ten milliseconds;
-    /// if not, why.
-    pub fn check_output(&self, work: &Work, output: &ProofWithPublicValues) -> Result<(), String> {
+    /// Whether the output of a task is a valid proof of what the task was to prove. Some ten milliseconds; if not, why.
+    pub fn check_output(&self, kind: Kind, wanted: &Statement, output: &ProofWithPublicValues) -> Result<(), String> {
         let [segment, segment_merge, batch_merge] = &self.below;
-        let data = match work.kind() {
+        let data = match kind {
             Kind::Segment => segment,
             Kind::SegmentMerge => segment_merge,
             Kind::BatchMerge => batch_merge,
@@ -102,12 +102,12 @@ impl Verifier {
             data.verify(output.intern.clone())?;
             Ok::<_, anyhow::Error>(PublicValues::from_public_inputs(&output.intern.public_inputs))
         };
-        let stated = match work.kind() {
+        let stated = match kind {
             Kind::Block => proof::verify_intern(&output.intern, data).map_err(|no| no.to_string())?,
             _ => panics::catch(verify)?.map_err(|error| format!("{error:#}"))?,
         };
         match stated == output.public_values {
-            true => Ok(()),
+            true => wanted.check(kind, &stated),
             false => Err("its public values are not those beside it".to_owned()),
         }
     }

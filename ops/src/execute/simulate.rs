@@ -1,6 +1,7 @@
 //! Running a batch without proving it: its segments, and how high their tables are.
 
-use evm_arithmetization::generation::heights::table_heights;
+use evm_arithmetization::generation::heights::{registers, table_heights};
+use evm_arithmetization::proof::RegistersData;
 use evm_arithmetization::{
     EXTENSION_DEGREE, Field, GenerationInputs, GenerationSegmentData, SegmentDataIterator, TrimmedGenerationInputs,
 };
@@ -30,14 +31,19 @@ pub fn segments(
     })
 }
 
-/// The heights of the tables of every segment of a batch. A panic of the simulation is a failure of the batch.
-pub fn heights(inputs: &GenerationInputs, max_cpu_len_log: u8) -> Result<Vec<Heights>, Failure> {
+/// The registers before and after a segment.
+pub type Registers = (RegistersData, RegistersData);
+
+/// The heights of the tables of every segment of a batch, and its registers. A panic of the simulation is a failure of
+/// the batch.
+pub fn measure(inputs: &GenerationInputs, max_cpu_len_log: u8) -> Result<Vec<(Heights, Registers)>, Failure> {
     let measure = || {
         segments(inputs, max_cpu_len_log)
             .map(|segment| {
                 let (inputs, mut data) = segment?;
-                table_heights::<Field, EXTENSION_DEGREE>(&inputs, &mut data)
-                    .map_err(|error| Failure::Invalid(format!("segment {}: {error:#}", data.segment_index())))
+                let heights = table_heights::<Field, EXTENSION_DEGREE>(&inputs, &mut data)
+                    .map_err(|error| Failure::Invalid(format!("segment {}: {error:#}", data.segment_index())))?;
+                Ok((heights, registers(&data)))
             })
             .collect()
     };

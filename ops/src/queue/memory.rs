@@ -101,7 +101,9 @@ impl Queue {
     fn tell(&self, block: BlockId, id: TaskId, event: Event) {
         let mut state = self.state();
         if let Some(listener) = state.listeners.get(&block)
-            && listener.send(Report { id, worker: "this process".to_owned(), event }).is_err()
+            && listener
+                .send(Report { id, worker: "this process".to_owned(), event, output: None, genuine: true })
+                .is_err()
         {
             // Nobody follows this block any more.
             state.listeners.remove(&block);

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::task::{Task, TaskId};
 
 /// Deliveries of one task before it becomes a dead letter.
@@ -92,6 +93,10 @@ pub struct Report {
     pub worker: String,
     /// What happened.
     pub event: Event,
+    /// Checksum of the output that the worker has signed for.
+    pub output: Option<Digest>,
+    /// Whether the worker had the task as its leader has given it out, and not as somebody else has written it.
+    pub genuine: bool,
 }
 
 /// A task that nobody will try again by itself.

@@ -196,6 +196,19 @@ fn what_each_role_may_do_is_enough() {
     assert!(!worked.stderr.contains("ACCESS_REFUSED"), "{}", worked.stderr);
 }
 
+/// Trying on for ever would look like waiting for work.
+#[test]
+fn a_user_without_the_rights_of_its_role_is_told() {
+    let ground = Ground::new();
+    ground.leader(&format!("{} --group first", mock_block())).wait_for("connected", SOON);
+    let address = ground.address_of("monitor");
+    let worker = Process::start(ground.home.command("--mock-prover constant:1").env("AMQP_URI", &address));
+    worker.end(SOON).expect(FAILED, &["does not allow this user what it needs", "docs/rabbitmq.md", "ACCESS_REFUSED"]);
+    let mut leader = Process::start(leader(&ground.home, &mock_block()).env("AMQP_URI", &address));
+    leader.feed("");
+    leader.end(SOON).expect(FAILED, &["block 1", "does not allow this user what it needs", "docs/rabbitmq.md"]);
+}
+
 #[test]
 fn a_user_of_a_worker_changes_nothing_that_is_shared() {
     let ground = Ground::new();
@@ -325,8 +338,8 @@ fn a_thief_can_fail_a_block_and_bind_exchanges() {
         let TaskMessage { task, run, group, .. } = decode(&got.delivery.data).expect("a task");
         let (worker, reason) = ("thief".to_owned(), "I say so".to_owned());
         let outcome = Some(Outcome::Failed { cause: Cause::Invalid, reason });
-        let (id, block) = (task.id, task.block);
-        let report = ResultMessage { id, block, run, worker, outcome, output: None, signature: None };
+        let (id, block, task) = (task.id, task.block, task.digest());
+        let report = ResultMessage { id, task, block, run, worker, outcome, output: None, signature: None };
         let (body, id) = (encode(&report), String::new());
         client.says(Outgoing { exchange: RESULTS, key: group, body, id, mandatory: true }).await.expect("it is heard");
     });

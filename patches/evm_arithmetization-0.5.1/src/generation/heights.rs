@@ -27,6 +27,11 @@ const MIN_CAP: usize = 1 << 4;
 const MIN_CONTINUATION: usize = 1 << 7;
 const KECCAK_ROUNDS: usize = 24;
 
+/// The registers before and after a segment, as its proof states them.
+pub fn registers(segment_data: &GenerationSegmentData) -> (RegistersData, RegistersData) {
+    (segment_data.registers_before.into(), segment_data.registers_after.into())
+}
+
 /// Logarithm of the rows of every table of a segment, `None` for a table that the segment does not use, in the order
 /// of `Table`. Like `generate_traces`, it loads the kernel into the memory of `segment_data`.
 pub fn table_heights<F: RichField + Extendable<D>, const D: usize>(

@@ -1,5 +1,6 @@
-//! A worker whose circuits are not those of the task in the queue: it is of no use, says so in one sentence, ends with 1,
-//! and the task stays for others, as it was. A worker that a leader can use takes such a task for a stray one.
+//! A worker whose circuits are not those of the task in the queue, and no leader that could tell which of them is wrong:
+//! it leaves the task as it was, says so in one sentence, and waits. Once a leader wants what it has, the task is a stray
+//! one. (A worker that a leader has no use for is `real_worker`.)
 
 use amqp::message::{TaskMessage, encode, now};
 use amqp::topology::{Class, Priority, TASKS, task_queue};
@@ -13,7 +14,7 @@ use crate::scenario::{Figures, Scenario, Tier};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "other_circuits",
     tier: Tier::Full,
-    pins_down: "a task for other circuits: the worker says it is of no use and ends with 1, the task stays for others",
+    pins_down: "a stray task for other circuits: the worker leaves it and waits for a leader, then buries it and works",
     run,
 };
 
@@ -32,14 +33,13 @@ fn run(ground: &mut Ground) -> anyhow::Result<Figures> {
     let message = TaskMessage { task, run, group, class, priority, failures: 0, lost: 0, sent: now() };
     wire.publish(TASKS, &queue, encode(&message))?;
 
-    let refused = ground.mock("stranger", 50)?.end(PATIENCE)?;
-    refused.failed(1, &["of no use here", "circuits", "MOCK"])?;
+    let mut worker = ground.mock("worker", 50)?;
+    until("the worker has met it", || worker.has_said("taking no tasks until a leader wants what this worker has"))?;
     ground.broker().await_queue(&queue, |queue| queue.ready == 1 && queue.unacked == 0);
+    ensure!(worker.runs(), "a stray task has ended the worker");
 
     let block = ground.block(1)?;
     let leader = ground.leader("leader", "-m 14 --group own", &block)?;
-    until("the leader is there", || leader.has_said("connected"))?;
-    let mut worker = ground.mock("worker", 50)?;
     leader.end(PATIENCE)?.proved(1)?;
     ensure!(worker.runs(), "a stray task has ended the right worker");
     let dead = ground.dead()?;

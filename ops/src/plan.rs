@@ -6,13 +6,14 @@
 use std::ops::Range;
 
 use anyhow::Context;
-use ops::execute::simulate;
-use ops::machine;
-use ops::profile::{Heights, Profile};
-use ops::task::{BlockId, Scope};
 use rayon::prelude::*;
 
 use crate::decode::Batch;
+use crate::execute::{Failure, simulate};
+use crate::profile::{Heights, Profile};
+use crate::statement::Statement;
+use crate::task::{BlockId, Scope, SegmentWork, Work};
+use crate::{exit, machine};
 
 /// A block's batches and segments.
 #[derive(Clone, Debug)]
@@ -32,12 +33,30 @@ pub struct BatchPlan {
     pub txs: Range<u32>,
     /// Heights of the tables of each segment.
     pub segments: Vec<Heights>,
+    /// What the proof of each segment has to state.
+    pub statements: Vec<Statement>,
 }
 
 impl BlockPlan {
     /// Number of transactions.
     pub fn transactions(&self) -> u32 {
         self.batches.last().map_or(0, |batch| batch.txs.end)
+    }
+
+    /// What the proof of a task has to state; absent if the plan has no such task.
+    pub fn statement(&self, work: &Work) -> Option<Statement> {
+        let segment = |batch: u32, segment: u32| self.batches.get(batch as usize)?.statements.get(segment as usize);
+        let first_of = |batch: u32| segment(batch, 0);
+        let last_of = |batch: u32| self.batches.get(batch as usize)?.statements.last();
+        let (first, last) = match work {
+            Work::Segment(SegmentWork { batch, index, .. }) => (segment(*batch, *index), segment(*batch, *index)),
+            Work::SegmentMerge { batch, segments: (first, last), .. } => {
+                (segment(*batch, *first), segment(*batch, *last))
+            }
+            Work::BatchMerge { batches: (first, last), .. } => (first_of(*first), last_of(*last)),
+            Work::Block { .. } => (first_of(0), self.batches.last().and_then(|batch| batch.statements.last())),
+        };
+        Some(first?.up_to(last?))
     }
 
     /// Number of segments.
@@ -55,20 +74,23 @@ pub struct BatchFailure {
     /// Transactions of the block.
     pub txs: Range<u32>,
     /// What happened.
-    pub failure: ops::execute::Failure,
+    pub failure: Failure,
 }
 
 /// Runs all batches of a block.
 pub fn plan(block: BlockId, scope: Scope, batches: &[Batch]) -> Result<BlockPlan, BatchFailure> {
-    let batches = batches
-        .par_iter()
-        .enumerate()
-        .map(|(index, batch)| {
-            simulate::heights(&batch.inputs, scope.max_cpu_len_log)
-                .map(|segments| BatchPlan { txs: batch.txs.clone(), segments })
-                .map_err(|failure| BatchFailure { batch: index, txs: batch.txs.clone(), failure })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let batches =
+        batches
+            .par_iter()
+            .enumerate()
+            .map(|(index, batch)| {
+                let txs = batch.txs.clone();
+                let measured = simulate::measure(&batch.inputs, scope.max_cpu_len_log)
+                    .map_err(|failure| BatchFailure { batch: index, txs: txs.clone(), failure })?;
+                let (segments, registers) = measured.into_iter().unzip();
+                Ok(BatchPlan { txs, segments, statements: Statement::of_segments(&batch.inputs, registers) })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
     Ok(BlockPlan { block, scope, batches })
 }
 
@@ -81,7 +103,7 @@ pub fn check(plan: &BlockPlan, profile: &Profile, budget: u64) -> anyhow::Result
             let needed = machine::segment_bytes(heights);
             if needed > budget {
                 let gb = |bytes: u64| bytes as f64 / machine::GB as f64;
-                return Err(ops::exit::resources(format!(
+                return Err(exit::resources(format!(
                     "{}: proving it needs {:.1} GB beside the circuits, and {:.1} GB are free for that; make segments \
                      smaller with --max-cpu-len-log {}",
                     place(),

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use anyhow::bail;
 use evm_arithmetization::GenerationInputs;
-use ops::panics;
-use ops::witness::Witness;
 use trace_decoder::observer::DummyObserver;
 use trace_decoder::{WireDisposition, entrypoint};
+
+use crate::panics;
+use crate::witness::Witness;
 
 /// A batch: some transactions of a block and everything needed to execute them.
 #[derive(Debug)]
