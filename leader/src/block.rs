@@ -206,7 +206,11 @@ fn check(
 }
 
 /// Decodes and plans a block, off the async threads.
-pub async fn plan_block(config: &Config, circuits: Digest, witness: Witness) -> anyhow::Result<(BlockPlan, Vec<Batch>)> {
+pub async fn plan_block(
+    config: &Config,
+    circuits: Digest,
+    witness: Witness,
+) -> anyhow::Result<(BlockPlan, Vec<Batch>)> {
     let number = witness.number();
     let block = BlockId { number, hash: witness.hash() };
     let scope = scope(config, circuits, &witness);

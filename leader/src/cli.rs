@@ -6,11 +6,15 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use alloy::eips::BlockId;
 use amqp::connect::BrokerArgs;
 use amqp::topology::Priority;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use ops::cli::{Dirs, LegacyArgs};
 use ops::{env, log::LogArgs, mock::Mock, profile::ProfileArgs, version};
+use rpc::cli::NodeArgs;
+
+use crate::follow::Head;
 
 /// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
 const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
@@ -20,6 +24,7 @@ Examples:
   leader stdio < witnesses/transfer.json > proof.json       prove a block, the proof on stdout
   leader stdio witnesses/chain.json -o proofs               prove blocks in a row, a file for each
   leader stdio --previous-proof proofs/b2.zkproof < b3.json go on from a proof
+  leader rpc --rpc-url http://127.0.0.1:8545 --start-block 100 -o proofs  follow a node's chain
   leader --test-only stdio < witness.json                   what would proving take? No circuits, no proof
   leader --profile mainnet circuits build                   prepare circuits beforehand
   leader circuits export-verifier verifier.bin              what others need to verify your proofs
@@ -56,6 +61,8 @@ pub struct Cli {
 pub enum Command {
     /// Prove the blocks of a witness, from stdin or a file.
     Stdio(StdioArgs),
+    /// Prove blocks straight from a node: a range, or its chain as it grows.
+    Rpc(RpcArgs),
     /// Prepare, list or remove circuits.
     #[command(subcommand)]
     Circuits(CircuitsCommand),
@@ -89,6 +96,52 @@ pub struct StdioArgs {
     /// Print the plan of `--test-only` as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which blocks of which node.
+#[derive(Args, Debug)]
+pub struct RpcArgs {
+    /// The node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// First block: a number, a hash, `latest`, `safe` or `finalized`. Not needed to go on in the same --proof-output-dir.
+    #[arg(long, value_name = "BLOCK", value_parser = rpc::cli::block)]
+    pub start_block: Option<BlockId>,
+    /// Last block. Without it the chain is followed as it grows.
+    #[arg(long, value_name = "BLOCK", value_parser = rpc::cli::block)]
+    pub end_block: Option<BlockId>,
+    /// Block whose state the chain of proofs starts from. [default: the one before the first one]
+    #[arg(long, alias = "checkpoint-block-number", value_name = "BLOCK", value_parser = rpc::cli::block)]
+    pub checkpoint_block: Option<BlockId>,
+    /// The newest block that is proved: `latest`, `safe`, `finalized` or `confirmations=N`.
+    #[arg(long, value_name = "WHICH", default_value = "latest")]
+    pub head: Head,
+    /// Seconds between two looks at the node.
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = poll_interval)]
+    pub poll_interval: f64,
+    /// Proof of the block before the first one, to be built upon.
+    #[arg(long, short = 'f', value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub previous_proof: Option<PathBuf>,
+    /// Write the proof array to this file instead of stdout.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "proof_output_dir")]
+    pub output_proof_file: Option<PathBuf>,
+    /// Print the plan of `--test-only` as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RpcArgs {
+    /// What it has in common with a witness from a file.
+    pub fn as_stdio(&self) -> StdioArgs {
+        let Self { previous_proof, output_proof_file, json, .. } = self;
+        let (previous_proof, output_proof_file) = (previous_proof.clone(), output_proof_file.clone());
+        StdioArgs { witness: None, previous_proof, output_proof_file, json: *json }
+    }
+}
+
+fn poll_interval(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.05..=86400.0).contains(seconds));
+    seconds.ok_or_else(|| "expected seconds, from 0.05 to 86400".to_owned())
 }
 
 /// `leader circuits …`.

@@ -94,7 +94,16 @@ impl<'a> Dispatch<'a> {
         progress: &'a mut BlockProgress,
         counts: &'a Counts,
     ) -> Self {
-        Self { plan, graph: Arc::new(Mutex::new(graph)), queue, artifacts, trust, progress, counts, missing: HashMap::new() }
+        Self {
+            plan,
+            graph: Arc::new(Mutex::new(graph)),
+            queue,
+            artifacts,
+            trust,
+            progress,
+            counts,
+            missing: HashMap::new(),
+        }
     }
 
     /// Proves the block: ends when the output of its last task is in the artifact store. `previous` is the block before.

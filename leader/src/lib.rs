@@ -2,14 +2,15 @@
 //!
 //! [`source`] reads witnesses one block at a time. [`ops::decode`] cuts a block into batches, [`ops::plan`] runs them to
 //! find their segments, [`graph`] says which task may run when, [`dispatch`] gives tasks to the workers and follows them,
-//! [`output`] writes what is proved; [`mod@queue`] is where tasks go. [`prove`] is the one function that does this in order; [`circuits`] is what
-//! `leader circuits` does, [`operate`] what `leader queue` does.
+//! [`output`] writes what is proved; [`mod@queue`] is where tasks go. [`prove`] is the one function that does this in order; [`follow`] does the same for blocks straight
+//! from a node. [`circuits`] is what `leader circuits` does, [`operate`] what `leader queue` does.
 
 pub mod block;
 pub mod circuits;
 pub mod cli;
 pub mod config;
 pub mod dispatch;
+pub mod follow;
 pub mod graph;
 pub mod operate;
 pub mod output;
@@ -43,6 +44,14 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
             let work = prove::stdio(config.clone(), screen);
             let result = runtime.block_on(prove::until_interrupted(&config, screen, work));
             // Threads that still prove are not waited for: what they had finished is stored.
+            runtime.shutdown_background();
+            result
+        }
+        Command::Rpc(args) => {
+            let config = Arc::new(Config::new(profile, &cli.prover, &cli.dirs, args.as_stdio())?);
+            let runtime = runtime()?;
+            let work = follow::rpc(config.clone(), args, screen);
+            let result = runtime.block_on(prove::until_interrupted(&config, screen, work));
             runtime.shutdown_background();
             result
         }

@@ -24,7 +24,8 @@ pub enum Finished {
 }
 
 impl Finished {
-    fn height(&self) -> u64 {
+    /// Number of the block.
+    pub fn height(&self) -> u64 {
         match self {
             Self::Proof(proof) => proof.b_height,
             Self::Mock(mock) => mock.b_height,

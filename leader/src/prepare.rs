@@ -124,4 +124,3 @@ fn start_workers(config: &Config, queue: &memory::Queue, prover: &Prover, artifa
         tokio::spawn(serve::serve(worker.clone()));
     }
 }
-

@@ -39,8 +39,8 @@ pub async fn check_start(config: &Config, mut first: Witness) -> anyhow::Result<
 }
 
 /// The proof to build upon: the last one of a file.
-pub fn read_previous(path: &Path) -> anyhow::Result<(String, AnyProof)> {
-    let name = format!("--previous-proof {}", path.display());
+pub fn read_previous(what: &str, path: &Path) -> anyhow::Result<(String, AnyProof)> {
+    let name = format!("{what} {}", path.display());
     let mut proofs = proof::read(path).with_context(|| name.clone())?;
     let last = proofs.pop().with_context(|| format!("{name} is empty"))?;
     Ok((name, last))
@@ -74,4 +74,3 @@ pub async fn start_after(
     let (_, proved) = watch::channel(true);
     Ok(((id, proved), first_block))
 }
-

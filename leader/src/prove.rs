@@ -8,6 +8,7 @@ use ops::artifacts::Artifacts;
 use ops::digest::Digest;
 use ops::exit;
 use ops::log::Screen;
+use ops::witness::Witness;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::block::{begin, plan_block};
@@ -57,13 +58,17 @@ pub async fn stdio(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
 async fn plan_only(config: &Config) -> anyhow::Result<u8> {
     let mut blocks = source::open(config.witness.clone());
     while let Some(witness) = blocks.recv().await {
-        let witness = witness?;
-        let gas_used = witness.other_data.b_data.b_meta.block_gas_used.low_u64();
-        // Ids are of no use without circuits, so any digest does.
-        let (plan, _) = plan_block(config, Digest::of_bytes(&[]), witness).await?;
-        output::print_plan(&Summary::new(&plan, gas_used, &config.profile), config.json)?;
+        print_block_plan(config, witness?).await?;
     }
     Ok(exit::OK)
+}
+
+/// Says what proving a block would take.
+pub async fn print_block_plan(config: &Config, witness: Witness) -> anyhow::Result<()> {
+    let gas_used = witness.other_data.b_data.b_meta.block_gas_used.low_u64();
+    // Ids are of no use without circuits, so any digest does.
+    let (plan, _) = plan_block(config, Digest::of_bytes(&[]), witness).await?;
+    output::print_plan(&Summary::new(&plan, gas_used, &config.profile), config.json)
 }
 
 async fn prove(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
@@ -71,7 +76,7 @@ async fn prove(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
     let mut blocks = source::open(config.witness.clone());
     // A witness or a previous proof that cannot be read is known before minutes of preparation.
     let Some(mut first) = blocks.recv().await.transpose()? else { return Ok(exit::OK) };
-    let previous = config.previous_proof.as_deref().map(read_previous).transpose()?;
+    let previous = config.previous_proof.as_deref().map(|path| read_previous("--previous-proof", path)).transpose()?;
     if previous.is_none() {
         first = check_start(&config, first).await?;
     }
@@ -118,4 +123,3 @@ async fn prove(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
         None => output::write_all(&shared.config.output, &proofs).map(|()| exit::OK),
     }
 }
-

@@ -3,6 +3,7 @@
 mod bad_input;
 mod circuits;
 mod flags;
+mod follow;
 mod graph;
 mod help;
 mod plan;

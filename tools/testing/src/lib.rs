@@ -9,6 +9,7 @@ pub mod home;
 pub mod process;
 pub mod proof;
 pub mod relay;
+pub mod replay;
 pub mod stack;
 pub mod witness;
 
