@@ -13,22 +13,9 @@ cd "$(dirname "$0")/.."
 # The folder of the caller is what relative paths of `record` and `--data` mean.
 folder=$OLDPWD
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
-tools=$target/tools/geth-1.14.12
-fits() { "$1" version 2>/dev/null | grep -q '^Version: 1\.14\.'; }
-
-if [ -z "${GETH:-}" ]; then
-  if fits "$tools/geth"; then
-    GETH=$tools/geth
-  elif fits geth; then
-    GETH=$(command -v geth)
-  else
-    command -v go >/dev/null || { echo "there is no geth 1.14 and no Go to install it: https://go.dev/dl" >&2 && exit 3; }
-    echo "installing geth 1.14.12, which takes some minutes" >&2
-    GOBIN=$tools go install github.com/ethereum/go-ethereum/cmd/geth@v1.14.12
-    GETH=$tools/geth
-  fi
-fi
-export GETH
+# shellcheck source=tools/nodes.sh
+. tools/nodes.sh
+find_geth || exit 3
 
 packages=(-p devnet)
 [ "${1:-}" != record ] || packages+=(-p rpc)

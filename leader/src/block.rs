@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use evm_arithmetization::ProofWithPublicValues;
 use evm_arithmetization::proof::{BlockHashes, BlockMetadata};
 use ops::circuits::verifier::Verifier;
-use ops::decode::{Batch, decode};
+use ops::decode::Batch;
 use ops::digest::Digest;
 use ops::mock::MockProof;
 use ops::plan::{self, BlockPlan};
@@ -211,16 +211,8 @@ pub async fn plan_block(
     circuits: Digest,
     witness: Witness,
 ) -> anyhow::Result<(BlockPlan, Vec<Batch>)> {
-    let number = witness.number();
-    let block = BlockId { number, hash: witness.hash() };
     let scope = scope(config, circuits, &witness);
-    let batch_size = config.batch_size;
-    let work = move || {
-        let batches = decode(witness, batch_size).context("it does not decode")?;
-        let plan = plan::plan(block, scope, &batches)?;
-        Ok::<_, anyhow::Error>((plan, batches))
-    };
-    tokio::task::spawn_blocking(work).await.context("planning ended")?.with_context(|| format!("block {number}"))
+    tokio::task::spawn_blocking(move || plan::of_witness(witness, scope)).await.context("planning ended")?
 }
 
 fn scope(config: &Config, circuits: Digest, witness: &Witness) -> Scope {

@@ -26,6 +26,8 @@ pub const AMQP_CA_FILE: &str = "AMQP_CA_FILE";
 pub const AMQP_CERT_FILE: &str = "AMQP_CERT_FILE";
 /// File with the private key of that certificate.
 pub const AMQP_KEY_FILE: &str = "AMQP_KEY_FILE";
+/// Address of the Ethereum node.
+pub const RPC_URL: &str = "RPC_URL";
 /// Name of the worker.
 pub const WORKER_NAME: &str = "WORKER_NAME";
 

@@ -106,6 +106,11 @@ fn persist(draft: NamedTempFile, path: &Path) -> Result<(), FsError> {
     draft.persist(path).map(drop).map_err(|failed| error("write", path)(failed.error))
 }
 
+/// Gives a file another name in the same file system; what had that name is gone.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    std::fs::rename(from, to).map_err(error("rename", from))
+}
+
 /// Fails unless a file can be created in `folder`, which is created if need be: to be asked before hours of work
 /// whose result goes there.
 pub fn check_writable(folder: &Path) -> Result<(), FsError> {

@@ -81,11 +81,15 @@ pub enum HeaderError {
 
 /// Reads one header or an array of headers, and checks the hash of each.
 pub fn read(path: &Path) -> Result<Vec<Header>, HeaderError> {
-    let file = path.display().to_string();
-    let bytes = fs::read_limited(path, MAX_BYTES)?;
+    parse(&fs::read_limited(path, MAX_BYTES)?, &path.display().to_string())
+}
+
+/// Like [`read`], from bytes that are called `file`.
+pub fn parse(bytes: &[u8], file: &str) -> Result<Vec<Header>, HeaderError> {
+    let file = file.to_owned();
     let headers: Vec<Header> = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'[') => serde_json::from_slice(&bytes),
-        _ => serde_json::from_slice(&bytes).map(|header| vec![header]),
+        Some(b'[') => serde_json::from_slice(bytes),
+        _ => serde_json::from_slice(bytes).map(|header| vec![header]),
     }
     .map_err(|source| HeaderError::Parse { file: file.clone(), source })?;
     for header in &headers {
@@ -122,6 +126,11 @@ impl Header {
         rlp.append(&self.base_fee_per_gas).append(&self.withdrawals_root);
         rlp.append(&self.blob_gas_used).append(&self.excess_blob_gas).append(&self.parent_beacon_block_root);
         keccak_hash::keccak(rlp.out())
+    }
+
+    /// Hash of the block.
+    pub fn hash(&self) -> H256 {
+        self.hash
     }
 
     /// Compares everything that the header fixes of a proof's public values.

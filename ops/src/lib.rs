@@ -9,7 +9,8 @@
 //! - [`task`], [`mock`], [`artifacts`], [`queue`]: units of proving, what stands in for proofs in tests of load, where
 //!   inputs and outputs are, how tasks travel.
 //! - [`execute`]: the only door to proving; [`serve`]: a worker's loop around it.
-//! - [`decode`], [`plan`], [`statement`]: a witness cut into batches and segments, and what their proofs have to state.
+//! - [`decode`], [`plan`], [`statement`], [`explain`]: a witness cut into batches and segments, what their proofs have to
+//!   state, and what is wrong with a witness that does not run.
 //! - [`cli`]: flags that several binaries have; [`exit`], [`stdout`]: what all of it ends in.
 
 pub mod env;
@@ -40,6 +41,7 @@ pub mod execute;
 pub mod serve;
 
 pub mod decode;
+pub mod explain;
 pub mod plan;
 pub mod statement;
 

@@ -17,7 +17,7 @@ use crate::env;
 /// The filter when `RUST_LOG` is not set. The proving crates log every step of their work at `info`; lapin logs every
 /// error that it returns, too, and those are said by whoever gets them.
 const DEFAULT_FILTER: &str =
-    "info,evm_arithmetization=warn,plonky2=warn,starky=warn,trace_decoder=warn,mpt_trie=warn,lapin=off";
+    "info,evm_arithmetization=error,plonky2=warn,starky=warn,trace_decoder=warn,mpt_trie=warn,lapin=off";
 
 /// Shape of the log lines.
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -8,11 +8,13 @@ use std::ops::Range;
 use anyhow::Context;
 use rayon::prelude::*;
 
-use crate::decode::Batch;
+use crate::decode::{Batch, decode};
 use crate::execute::{Failure, simulate};
+use crate::explain::explain;
 use crate::profile::{Heights, Profile};
 use crate::statement::Statement;
 use crate::task::{BlockId, Scope, SegmentWork, Work};
+use crate::witness::Witness;
 use crate::{exit, machine};
 
 /// A block's batches and segments.
@@ -92,6 +94,25 @@ pub fn plan(block: BlockId, scope: Scope, batches: &[Batch]) -> Result<BlockPlan
             })
             .collect::<Result<Vec<_>, _>>()?;
     Ok(BlockPlan { block, scope, batches })
+}
+
+/// Decodes and plans a block. What is wrong with a witness is said as closely as can be found out.
+pub fn of_witness(witness: Witness, scope: Scope) -> anyhow::Result<(BlockPlan, Vec<Batch>)> {
+    let block = BlockId { number: witness.number(), hash: witness.hash() };
+    let batch_size = scope.batch_size;
+    let name = || format!("block {}", block.number);
+    let batches = decode(witness.clone(), batch_size).context("it does not decode").with_context(name)?;
+    let plan = plan(block, scope, &batches).map_err(|failed| {
+        let why = match &failed.failure {
+            Failure::Execution { tries: Some(tries), .. } => {
+                explain(&witness, batch_size, failed.batch, &batches[failed.batch].inputs, tries)
+            }
+            _ => Vec::new(),
+        };
+        let failed = anyhow::Error::new(failed);
+        if why.is_empty() { failed } else { failed.context(why.join("; ")) }
+    });
+    Ok((plan.with_context(name)?, batches))
 }
 
 /// Whether every segment has circuits and fits into `budget` bytes of memory.

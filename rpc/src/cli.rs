@@ -2,20 +2,17 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::primitives::B256;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use ops::{log::LogArgs, version};
+use ops::{env, log::LogArgs, version};
 
 /// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
 const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
-
-/// Address of the node.
-const RPC_URL: &str = "RPC_URL";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,8 +20,9 @@ Examples:
   RPC_URL=https://user:key@node rpc fetch --start-block 1 --end-block 36 --output-dir witnesses
   rpc --rpc-type jerigon --rpc-url http://localhost:8545 fetch --start-block finalized
   rpc --rpc-url http://localhost:8545 extract header latest > header.json
+  rpc check witness.json --header header.json          does it run, and end as the header says?
 
-Exit codes: 0 fetched, 1 the node cannot give it, or what it gives is wrong, 2 wrong usage,
+Exit codes: 0 fetched or right, 1 the node cannot give it, or what it gives is wrong, or a witness is, 2 wrong usage,
 130 interrupted.";
 
 const FETCH: &str = "\
@@ -53,6 +51,8 @@ pub enum Command {
     /// Fetch the witnesses of a block or of blocks in a row.
     #[command(after_help = FETCH)]
     Fetch(FetchArgs),
+    /// Run the blocks of a witness as a prover would, and compare what comes out with their headers.
+    Check(CheckArgs),
     /// Print what the node says of something, as JSON.
     #[command(subcommand)]
     Extract(ExtractCommand),
@@ -83,6 +83,20 @@ pub struct FetchArgs {
     pub max_concurrent_blocks: NonZeroUsize,
 }
 
+/// What is checked, and against what.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Witness file; stdin if absent.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    /// File with the blocks' headers, as `rpc extract header` prints them. [default: the node is asked, if there is one]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub header: Option<PathBuf>,
+    /// Transactions per batch.
+    #[arg(long, short, value_name = "N", default_value = "10")]
+    pub batch_size: NonZeroU32,
+}
+
 /// `rpc extract …`.
 #[derive(Debug, Subcommand)]
 pub enum ExtractCommand {
@@ -111,7 +125,7 @@ pub enum ExtractCommand {
 pub struct NodeArgs {
     /// Address of the node, `http://host:port/path` or `https://…`. Passwords and keys in it can be seen by all users of
     /// the machine, unless it comes by the environment.
-    #[arg(long, short = 'u', global = true, value_name = "URL", env = RPC_URL, hide_env_values = true, help_heading = "Node")]
+    #[arg(long, short = 'u', global = true, value_name = "URL", env = env::RPC_URL, hide_env_values = true, help_heading = "Node")]
     pub rpc_url: Option<Secret>,
     /// Where the state before a block comes from.
     #[arg(long, short = 't', global = true, value_enum, default_value = "native", help_heading = "Node")]

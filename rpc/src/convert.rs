@@ -25,10 +25,10 @@ pub fn address(address: Address) -> old::Address {
     address.into_array().into()
 }
 
-/// The bloom filter in eight words. The circuits check nothing about them; the order of bytes is that of the reference
-/// fetcher, whose words are little-endian.
+/// The bloom filter in eight big-endian words, as zero-bin wrote them and `verifier --header` compares them. The circuits
+/// check nothing about them. (The ancestor's last fetcher, zk_evm from #795 on, writes each word in little-endian order.)
 pub fn bloom(bloom: &Bloom) -> [old::U256; 8] {
-    std::array::from_fn(|at| old::U256::from_little_endian(&bloom[32 * at..][..32]))
+    std::array::from_fn(|at| old::U256::from_big_endian(&bloom[32 * at..][..32]))
 }
 
 /// What a witness says of a header; nothing if it is not of Cancun.

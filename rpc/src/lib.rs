@@ -3,8 +3,9 @@
 //! [`node`] asks and believes nothing that can be recomputed. [`native`] makes a witness by running the block again on a
 //! state that is proved ([`trie`]), [`jerigon`] takes the one of Polygon Zero's Erigon; [`fetch`] does either for blocks
 //! in a row. [`checkpoint`] is where a chain of proofs begins, [`fork`] what is refused, [`convert`] the only place that
-//! knows old and new types. [`cli`] is what was typed, [`run`](mod@run), [`extract`] and [`output`] what is done about it.
+//! knows old and new types. [`cli`] is what was typed, [`run`](mod@run), [`check`], [`extract`] and [`output`] what is done about it.
 
+pub mod check;
 pub mod checkpoint;
 pub mod cli;
 pub mod convert;
@@ -61,6 +62,13 @@ async fn command(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
         Command::Fetch(args) => {
             let node = run::connect(&cli.node).await?;
             run::fetch(node, cli.node.rpc_type, &args, screen).await
+        }
+        Command::Check(args) => {
+            let node = match &cli.node.rpc_url {
+                Some(url) if !url.0.is_empty() => Some(run::connect(&cli.node).await?),
+                _ => None,
+            };
+            check::check(node, &args, screen).await
         }
         Command::Extract(what) => {
             let node = run::connect(&cli.node).await?;

@@ -1,6 +1,5 @@
 //! What a follower keeps on disk, beside the proofs: which blocks are proved, and of which chain.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::B256;
@@ -116,7 +115,7 @@ impl State {
             let path = proof_path(folder, block.number);
             let aside = folder.join(format!("b{}.{}.orphaned", block.number, hex::encode(&block.hash[..4])));
             if path.exists() {
-                fs::rename(&path, &aside).with_context(|| format!("cannot put {} aside", path.display()))?;
+                ops::fs::rename(&path, &aside)?;
                 tracing::warn!(file = %aside.display(), "the proof of a block that left the chain was put aside");
             }
         }

@@ -126,7 +126,7 @@ fn blocks_must_follow_each_other() {
 #[test]
 fn a_block_that_does_not_execute_fails() {
     let home = leader();
-    let account = "/block_trace/txn_info/0/traces/0x4d59478094fa3c7599d6d45faeb3a1a652d93362/balance";
+    let account = "/block_trace/txn_info/0/traces/0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266/balance";
     let cases = [
         ("another balance", changed(account, json!("0x1")), vec!["block 1", "batch 0"]),
         (

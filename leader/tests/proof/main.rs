@@ -10,6 +10,7 @@ mod circuits;
 mod cluster;
 mod execute;
 mod fence;
+mod node;
 mod parts;
 mod process;
 mod resume;

@@ -10,6 +10,7 @@ pub mod simulate;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use evm_arithmetization::generation::DebugOutputTries;
 use evm_arithmetization::{GenerationInputs, ProofWithPublicValues};
 
 use crate::artifacts::{ArtifactError, Artifacts};
@@ -45,6 +46,14 @@ pub enum Failure {
     /// It will fail the same way every time.
     #[error("{0}")]
     Invalid(String),
+    /// The kernel refuses it: the witness is wrong.
+    #[error("{reason}")]
+    Execution {
+        /// What it said.
+        reason: String,
+        /// The tries as they were then.
+        tries: Option<Box<DebugOutputTries>>,
+    },
     /// A table is larger than any circuit.
     #[error(transparent)]
     Size(#[from] SizeError),
@@ -75,14 +84,19 @@ impl Failure {
     pub fn retryable(&self) -> bool {
         match self {
             Self::OtherCircuits { .. } | Self::Artifact(_) | Self::Circuits(_) | Self::Panic(_) => true,
-            Self::OtherFormat { .. } | Self::Invalid(_) | Self::Size(_) | Self::Memory { .. } | Self::Aborted => false,
+            Self::OtherFormat { .. }
+            | Self::Invalid(_)
+            | Self::Execution { .. }
+            | Self::Size(_)
+            | Self::Memory { .. }
+            | Self::Aborted => false,
         }
     }
 
     /// What can be done about it.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::OtherFormat { .. } | Self::Invalid(_) | Self::Size(_) => Cause::Invalid,
+            Self::OtherFormat { .. } | Self::Invalid(_) | Self::Execution { .. } | Self::Size(_) => Cause::Invalid,
             Self::Memory { .. } => Cause::Resources,
             Self::Artifact(error) if error.is_full() => Cause::Resources,
             _ => Cause::Transient,

@@ -27,8 +27,17 @@ pub fn segments(
             run = None;
         }
         // The crate writes a backtrace into the text of its error when backtraces are on.
-        Some(next?.map_err(|error| Failure::Invalid(error.to_string().lines().next().unwrap_or_default().to_owned())))
+        Some(next?.map_err(|error| Failure::Execution {
+            reason: short(&error.to_string()).to_owned(),
+            tries: error.tries.map(Box::new),
+        }))
     })
+}
+
+/// What the kernel says of a failure, without its memory and a backtrace.
+fn short(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    line.split(", memory=").next().unwrap_or_default()
 }
 
 /// The registers before and after a segment.

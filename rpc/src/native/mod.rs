@@ -35,9 +35,9 @@ pub async fn witness(node: &Node, block: BlockId, checkpoint: &Checkpoint) -> Re
     wanted.add(work.run.first_wanted());
     while !wanted.is_empty() {
         work.state.fetch(node, wanted).await?;
+        compare::beacon_roots(&block, &work.state)?;
         (work, wanted) = work.apart(|work| work.run.go_on(&work.state)).await?;
     }
-    compare::beacon_roots(&block, &work.state)?;
     (work, ()) = work.apart(|work| work.run.finish(&work.state)).await?;
     work = reveal::siblings(node, work).await?;
     let roots;

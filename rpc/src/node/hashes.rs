@@ -1,9 +1,12 @@
 //! The hashes of the 256 blocks before one: from headers, each hashed and linked to the next.
 
+use std::ops::RangeInclusive;
+
 use alloy::consensus::Header;
 use alloy::primitives::B256;
 use alloy::rpc::types::Header as RpcHeader;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::{Node, NodeError};
 
@@ -35,7 +38,7 @@ impl Node {
             number -= 1;
             *place = hash;
             if !parents.contains_key(&hash) {
-                for header in self.headers(number.saturating_sub(AT_ONCE - 1)..=number).await? {
+                for header in self.headers(number.saturating_sub(AT_ONCE - 1)..=number, hash).await? {
                     parents.insert(header.hash_slow(), header.parent_hash);
                 }
             }
@@ -51,12 +54,13 @@ impl Node {
         Ok(hashes)
     }
 
-    /// Headers by number; what they are is for the caller to compare.
-    async fn headers(&self, numbers: std::ops::RangeInclusive<u64>) -> Result<Vec<Header>, NodeError> {
+    /// Headers by number, of which the last should have this hash; what they are is for the caller to compare.
+    async fn headers(&self, numbers: RangeInclusive<u64>, hash: B256) -> Result<Vec<Header>, NodeError> {
         let method = "eth_getBlockByNumber";
         let last = *numbers.end();
-        let key = ("headers", json!([numbers.start(), last]));
-        let parse = |text: &serde_json::value::RawValue| {
+        // By hash: a number means different blocks on different development chains of one chain id.
+        let key = ("headers", json!([hash, numbers.start()]));
+        let parse = |text: &RawValue| {
             let headers = self.parse::<Vec<RpcHeader>>(method, text)?;
             Ok::<_, NodeError>(headers.into_iter().map(|header| header.inner).collect())
         };

@@ -195,15 +195,16 @@ impl Node {
     pub async fn block(&self, block: BlockId) -> Result<FullBlock, NodeError> {
         let method = by(block);
         let verify = |text: &RawValue| self.check_block(method, block, text);
-        let key = (method, json!([id(block), true]));
-        if let Some(block) = self.remembered(&key, verify).await {
+        // Kept by hash only: a number means different blocks on different development chains of one chain id.
+        let key = |hash: B256| ("eth_getBlockByHash", json!([hash, true]));
+        if let BlockId::Hash(hash) = block
+            && let Some(block) = self.remembered(&key(hash.block_hash), verify).await
+        {
             return Ok(block);
         }
         let text = self.block_text(block, true).await?;
         let found = verify(&text)?;
-        if !is_tag(block) {
-            self.remember(found.header.number, &key, &text).await;
-        }
+        self.remember(found.header.number, &key(found.hash), &text).await;
         Ok(found)
     }
 
@@ -415,10 +416,6 @@ fn id(block: BlockId) -> Value {
         BlockId::Hash(hash) => json!(hash.block_hash),
         BlockId::Number(number) => json!(number),
     }
-}
-
-fn is_tag(block: BlockId) -> bool {
-    matches!(block, BlockId::Number(number) if !number.is_number())
 }
 
 fn block_name(block: BlockId) -> String {

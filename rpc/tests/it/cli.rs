@@ -1,7 +1,7 @@
 //! Flags, files and what the program says of itself.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testing::process::{LIMIT, Process, run};
@@ -115,12 +115,15 @@ fn blocks_go_where_they_are_wanted() {
 #[test]
 fn it_can_be_interrupted() {
     let Some(replay) = Replay::jerigon() else { return };
+    let home = rpc();
     replay.fault("eth_getWitness", None, Wrong::Slow(Duration::from_secs(600)));
     for signal in ["TERM", "INT"] {
         let asked = replay.calls("eth_getWitness");
         let words = format!("--rpc-url {} -t jerigon --no-cache fetch --start-block 3 -o out", replay.url());
-        let mut process = Process::start(&mut rpc().command(&words));
+        let mut process = Process::start(&mut home.command(&words));
+        let start = Instant::now();
         while replay.calls("eth_getWitness") == asked {
+            assert!(start.elapsed() < LIMIT, "it has asked nothing");
             std::thread::sleep(Duration::from_millis(10));
         }
         process.signal(signal);

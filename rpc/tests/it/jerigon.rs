@@ -23,7 +23,18 @@ fn reference(name: &str) -> Option<Vec<Witness>> {
         command.arg("-dc");
     }
     let text = command.arg(&path).output().expect("it is read").stdout;
-    Some(read(&String::from_utf8(text).expect("a witness is text")).expect("a witness"))
+    let mut blocks = read(&String::from_utf8(text).expect("a witness is text")).expect("a witness");
+    blocks.iter_mut().for_each(mend_bloom);
+    Some(blocks)
+}
+
+/// The reference fetcher has the bytes of each word the wrong way round.
+pub(crate) fn mend_bloom(witness: &mut Witness) {
+    for word in &mut witness.other_data.b_data.b_meta.block_bloom {
+        let mut bytes = [0; 32];
+        word.to_little_endian(&mut bytes);
+        *word = ethereum_types::U256::from_big_endian(&bytes);
+    }
 }
 
 async fn fetch(node: &rpc::node::Node, number: u64) -> Witness {

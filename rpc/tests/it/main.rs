@@ -1,5 +1,7 @@
 //! What `rpc` promises, at recorded nodes: witnesses that simulate to the header's root, wrong answers found out.
 
+mod archive;
+mod check;
 mod cli;
 mod faults;
 mod jerigon;

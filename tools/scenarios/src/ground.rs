@@ -164,7 +164,7 @@ impl Ground {
         Wire::connect(&self.broker().uri())
     }
 
-    /// The witness of `witnesses/transfer.json` with another block number, so that leaders have blocks of their own: 29
+    /// The witness of `witnesses/transfer.json` with another block number, so that leaders have blocks of their own: 31
     /// tasks with segments of 2^12 cycles, each step in the exponent halves their number or doubles it.
     pub fn block(&self, number: u64) -> anyhow::Result<PathBuf> {
         let mut block = witness::transfer();
@@ -172,7 +172,7 @@ impl Ground {
         self.file(&format!("block-{number}.json"), &serde_json::to_string(&[block])?)
     }
 
-    /// Two blocks in a row, 1 and 2: 29 and 14 tasks with segments of 2^12 cycles.
+    /// Two blocks in a row, 1 and 2: 31 and 12 tasks with segments of 2^12 cycles.
     pub fn chain(&self) -> anyhow::Result<PathBuf> {
         self.file("chain.json", &witness::shipped("chain.json"))
     }
