@@ -62,7 +62,7 @@ pub enum Command {
     /// Prove the blocks of a witness, from stdin or a file.
     Stdio(StdioArgs),
     /// Prove blocks straight from a node: a range, or its chain as it grows.
-    Rpc(RpcArgs),
+    Rpc(Box<RpcArgs>),
     /// Prepare, list or remove circuits.
     #[command(subcommand)]
     Circuits(CircuitsCommand),
@@ -87,7 +87,15 @@ pub struct StdioArgs {
     /// Witness file; stdin if absent.
     #[arg(value_hint = ValueHint::FilePath)]
     pub witness: Option<PathBuf>,
-    /// Proof of the block before the first one of the witness, to be built upon.
+    /// What the first block builds upon, and where proofs go.
+    #[command(flatten)]
+    pub ends: EndsArgs,
+}
+
+/// What the first block builds upon, and where proofs go.
+#[derive(Args, Clone, Debug)]
+pub struct EndsArgs {
+    /// Proof of the block before the first one, to be built upon.
     #[arg(long, short = 'f', value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub previous_proof: Option<PathBuf>,
     /// Write the proof array to this file instead of stdout.
@@ -119,24 +127,9 @@ pub struct RpcArgs {
     /// Seconds between two looks at the node.
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = poll_interval)]
     pub poll_interval: f64,
-    /// Proof of the block before the first one, to be built upon.
-    #[arg(long, short = 'f', value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub previous_proof: Option<PathBuf>,
-    /// Write the proof array to this file instead of stdout.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "proof_output_dir")]
-    pub output_proof_file: Option<PathBuf>,
-    /// Print the plan of `--test-only` as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-impl RpcArgs {
-    /// What it has in common with a witness from a file.
-    pub fn as_stdio(&self) -> StdioArgs {
-        let Self { previous_proof, output_proof_file, json, .. } = self;
-        let (previous_proof, output_proof_file) = (previous_proof.clone(), output_proof_file.clone());
-        StdioArgs { witness: None, previous_proof, output_proof_file, json: *json }
-    }
+    /// What the first block builds upon, and where proofs go.
+    #[command(flatten)]
+    pub ends: EndsArgs,
 }
 
 fn poll_interval(text: &str) -> Result<f64, String> {

@@ -12,7 +12,7 @@ use ops::machine::{self, GB, Machine};
 use ops::mock::Mock;
 use ops::profile::{CPU, Profile};
 
-use crate::cli::{ProverArgs, Runtime, StdioArgs};
+use crate::cli::{EndsArgs, ProverArgs, Runtime};
 
 /// The largest segment that is worth its latency, whatever memory there is: above it only the fixed cost of recursion
 /// shrinks, and that is below a tenth already.
@@ -87,9 +87,15 @@ pub enum Output {
 
 impl Config {
     /// Checks everything that can be checked before reading the witness.
-    pub fn new(profile: Profile, prover: &ProverArgs, dirs: &Dirs, stdio: StdioArgs) -> anyhow::Result<Self> {
+    pub fn new(
+        profile: Profile,
+        prover: &ProverArgs,
+        dirs: &Dirs,
+        witness: Option<PathBuf>,
+        ends: EndsArgs,
+    ) -> anyhow::Result<Self> {
         let machine = Machine::look();
-        let output = match (stdio.output_proof_file, prover.proof_output_dir.clone()) {
+        let output = match (ends.output_proof_file, prover.proof_output_dir.clone()) {
             (Some(file), _) => Output::File(file),
             (None, Some(dir)) => Output::Dir(dir),
             (None, None) => Output::Stdout,
@@ -107,7 +113,7 @@ impl Config {
                 Output::Dir(dir) => ops::fs::check_writable(dir).context("--proof-output-dir")?,
             }
         }
-        if let Some(file) = &stdio.witness {
+        if let Some(file) = &witness {
             ops::fs::open(file).context("witness")?;
         }
         let proving = Proving::new(prover)?;
@@ -126,13 +132,13 @@ impl Config {
             workers,
             block_pool_size: prover.block_pool_size.get(),
             test_only: prover.test_only,
-            json: stdio.json,
+            json: ends.json,
             save_inputs_on_error: prover
                 .save_inputs_on_error
                 .then(|| prover.proof_output_dir.clone().unwrap_or_else(|| PathBuf::from("."))),
             keep_intermediate_proofs: prover.keep_intermediate_proofs,
-            witness: stdio.witness,
-            previous_proof: stdio.previous_proof,
+            witness,
+            previous_proof: ends.previous_proof,
             output,
             circuits_dir: dirs.circuits(),
             artifacts_dir: dirs.artifacts(),

@@ -39,7 +39,7 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
     stack::prepare_rayon().context("cannot start the threads that prove")?;
     match cli.command {
         Command::Stdio(args) => {
-            let config = Arc::new(Config::new(profile, &cli.prover, &cli.dirs, args)?);
+            let config = Arc::new(Config::new(profile, &cli.prover, &cli.dirs, args.witness, args.ends)?);
             let runtime = runtime()?;
             let work = prove::stdio(config.clone(), screen);
             let result = runtime.block_on(prove::until_interrupted(&config, screen, work));
@@ -48,7 +48,7 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
             result
         }
         Command::Rpc(args) => {
-            let config = Arc::new(Config::new(profile, &cli.prover, &cli.dirs, args.as_stdio())?);
+            let config = Arc::new(Config::new(profile, &cli.prover, &cli.dirs, None, args.ends.clone())?);
             let runtime = runtime()?;
             let work = follow::rpc(config.clone(), args, screen);
             let result = runtime.block_on(prove::until_interrupted(&config, screen, work));

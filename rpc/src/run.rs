@@ -61,6 +61,7 @@ pub async fn fetch(node: Node, rpc_type: RpcType, args: &FetchArgs, screen: &Scr
         tracing::info!("{} of {total} blocks are there already", kept.len());
     }
     let bar = screen.bar(total, "[{bar:40}] {pos}/{len} blocks {elapsed_precise}, {eta} left {msg}");
+    let asker = node.clone();
     let fetcher = Fetcher { node, rpc_type, checkpoint, concurrency: args.max_concurrent_blocks.get() };
     let mut done = kept.len() as u64;
     let missing = numbers.clone().filter(move |number| !kept.contains(number));
@@ -80,6 +81,7 @@ pub async fn fetch(node: Node, rpc_type: RpcType, args: &FetchArgs, screen: &Scr
         }
     }
     output.end()?;
+    tracing::info!(blocks = done, requests = asker.requests(), "fetched");
     Ok(exit::OK)
 }
 

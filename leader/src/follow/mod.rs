@@ -1,8 +1,8 @@
 //! Proving straight from a node: a range of blocks, or its chain as it grows.
 //!
 //! Work is keyed by the hash of a block. Whenever something happens, and at every look at the node, the blocks that are
-//! proved or worked on are compared with the chain ([`line`]); those that left it are cancelled, the others go on. A proof
-//! is written in the moment in which the node says that its block is of the chain ([`state`]), never else.
+//! proved or worked on are compared with the chain (`line`); those that left it are cancelled, the others go on. A proof
+//! is written in the moment in which the node says that its block is of the chain (`state`), never else.
 
 mod head;
 mod line;
@@ -55,7 +55,7 @@ struct Course {
 }
 
 /// Proves blocks of a node, or says what that would take.
-pub async fn rpc(config: Arc<Config>, args: RpcArgs, screen: &Screen) -> anyhow::Result<u8> {
+pub async fn rpc(config: Arc<Config>, args: Box<RpcArgs>, screen: &Screen) -> anyhow::Result<u8> {
     let node = rpc::run::connect(&args.node).await?;
     let number = async |block: Option<BlockId>| match block {
         Some(block) => Ok::<_, NodeError>(Some(number(&node, block).await?)),

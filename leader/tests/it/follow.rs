@@ -28,8 +28,17 @@ fn home() -> Home {
     Home::new(env!("CARGO_BIN_EXE_leader"))
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(future)
+/// Does something with a home and a chain of so many blocks, if there is a node here.
+fn at_a_node(blocks: u64, work: impl AsyncFnOnce(Home, Chain)) {
+    if !have_geth() {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut chain = Chain::start().await.expect("a node");
+        grow(&mut chain, blocks).await;
+        work(home(), chain).await;
+    });
 }
 
 /// So many blocks of one transfer each.
@@ -72,13 +81,7 @@ fn field(log: &str, name: &str) -> u64 {
 
 /// The last blocks of a chain are replaced while their segments are running and their parents are not yet proved.
 fn reorganised(depth: u64) {
-    if !have_geth() {
-        return;
-    }
-    let home = home();
-    block_on(async {
-        let mut chain = Chain::start().await.expect("a node");
-        grow(&mut chain, 8).await;
+    at_a_node(8, async |home, mut chain| {
         // A segment takes 3 seconds, and there are 6 tasks in each block: what is begun last has hardly begun.
         let start = format!("--start-block {}", 8 - depth);
         let mut leader = follow(&home, chain.url(), "3000", &start);
@@ -123,13 +126,7 @@ fn a_reorganisation_of_seven_blocks() {
 /// What was proved and left the chain is put aside, and proving goes on from the fork.
 #[test]
 fn proofs_of_blocks_that_left_the_chain_are_put_aside() {
-    if !have_geth() {
-        return;
-    }
-    let home = home();
-    block_on(async {
-        let mut chain = Chain::start().await.expect("a node");
-        grow(&mut chain, 5).await;
+    at_a_node(5, async |home, mut chain| {
         let mut leader = follow(&home, chain.url(), "1", "--start-block 1");
         await_proof(&home, &chain, 5).await;
         chain.reorg(2, &vec![BlockSpec::default(); 3]).await.expect("a reorganisation");
@@ -156,13 +153,7 @@ fn proofs_of_blocks_that_left_the_chain_are_put_aside() {
 /// Killed, it goes on where it was, and proves nothing twice that is written.
 #[test]
 fn a_restart_goes_on_where_it_was() {
-    if !have_geth() {
-        return;
-    }
-    let home = home();
-    block_on(async {
-        let mut chain = Chain::start().await.expect("a node");
-        grow(&mut chain, 6).await;
+    at_a_node(6, async |home, chain| {
         let mut leader = follow(&home, chain.url(), "100", "--start-block 1");
         await_proof(&home, &chain, 2).await;
         leader.signal("KILL");
@@ -182,13 +173,7 @@ fn a_restart_goes_on_where_it_was() {
 /// A node that is down is waited for; one that is behind takes nothing back.
 #[test]
 fn a_node_that_is_down_or_behind_is_waited_for() {
-    if !have_geth() {
-        return;
-    }
-    let home = home();
-    block_on(async {
-        let mut chain = Chain::start().await.expect("a node");
-        grow(&mut chain, 3).await;
+    at_a_node(3, async |home, mut chain| {
         let words = "--start-block 1 --max-retries 0";
         let mut leader = follow(&home, chain.url(), "1", words);
         await_proof(&home, &chain, 3).await;
@@ -220,13 +205,7 @@ fn a_node_that_is_down_or_behind_is_waited_for() {
 /// `--head` keeps away from the newest blocks.
 #[test]
 fn the_head_may_be_behind_the_newest_block() {
-    if !have_geth() {
-        return;
-    }
-    let home = home();
-    block_on(async {
-        let mut chain = Chain::start().await.expect("a node");
-        grow(&mut chain, 5).await;
+    at_a_node(5, async |home, mut chain| {
         let mut leader = follow(&home, chain.url(), "1", "--start-block 1 --head confirmations=2");
         await_proof(&home, &chain, 3).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -248,13 +227,7 @@ fn the_head_may_be_behind_the_newest_block() {
 /// What cannot be followed is said in one sentence.
 #[test]
 fn what_cannot_be_followed_is_refused() {
-    if !have_geth() {
-        return;
-    }
-    let home = home();
-    block_on(async {
-        let mut chain = Chain::start().await.expect("a node");
-        grow(&mut chain, 2).await;
+    at_a_node(2, async |home, chain| {
         let url = chain.url().to_owned();
         let run = |words: &str| {
             let words = format!("--mock-prover constant:1 -o proofs rpc --rpc-url {url} --no-cache {words}");
@@ -272,6 +245,7 @@ fn what_cannot_be_followed_is_refused() {
         std::fs::write(&state, text.replace("1337", "1")).expect("it is written");
         run("--end-block 2").says("another chain on disk", 2, &["chain 1", "1337", "--proof-output-dir"]);
     });
+    let home = home();
     let run = home.run("--mock-prover constant:1 rpc --rpc-url http://127.0.0.1:9 --start-block 1", "");
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     let run = home.run("--mock-prover constant:1 rpc --start-block 1 --end-block 1", "");
@@ -281,12 +255,7 @@ fn what_cannot_be_followed_is_refused() {
 /// A range ends, and its proofs are those of `leader stdio` on the fetched witness.
 #[test]
 fn a_range_is_proved_and_planned() {
-    if !have_geth() {
-        return;
-    }
-    let home = home();
-    block_on(async {
-        let mut chain = Chain::start().await.expect("a node");
+    at_a_node(0, async |home, mut chain| {
         chain.plan(3).await.expect("blocks");
         let url = chain.url();
         let words =
