@@ -34,22 +34,7 @@ stop() {
 trap stop EXIT
 
 say() { printf '== %s\n' "$*" >&2; }
-# What `rpc` wrote, with the storage tries of each block in the order of their keys: those are a hash map, which has
-# another order in each process. Nothing else is touched.
-sorted() {
-  python3 - "$@" <<'PYTHON'
-import json, sys
-for name in sys.argv[1:]:
-    with open(name) as file:
-        blocks = json.load(file)
-    for block in blocks:
-        storage = block["block_trace"]["trie_pre_images"]["separate"]["storage"]
-        storage["multiple_tries"] = dict(sorted(storage["multiple_tries"].items()))
-    text = ",\n".join(json.dumps(block, separators=(",", ":")) for block in blocks)
-    with open(name, "w") as file:
-        file.write(f"[{text}]\n")
-PYTHON
-}
+
 # The README with new tables: between two marks in it, from the plan of the chain and the files themselves.
 readme() { # the old one, the folder of the blocks, that of the files, the plan, what recorded them
   python3 - "$@" <<'PYTHON'
@@ -136,7 +121,6 @@ for number in $(seq "$count"); do
   header "$number" >"$blocks/b${number}_header.json"
 done
 fetch --start-block 1 --end-block 2 --checkpoint-block 0 >"$new/chain.json"
-sorted "$blocks"/b*[0-9].json "$new/chain.json"
 cp "$blocks/b1.json" "$new/transfer.json"
 printf '[%s]\n' "$(cat "$blocks/b1_header.json")" >"$new/transfer_header.json"
 printf '[%s,\n%s]\n' "$(cat "$blocks/b1_header.json")" "$(cat "$blocks/b2_header.json")" >"$new/chain_header.json"

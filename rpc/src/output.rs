@@ -66,14 +66,14 @@ impl Output {
         match self {
             Self::Stdout(count) => {
                 let mut text = if *count == 0 { b"[".to_vec() } else { b",\n".to_vec() };
-                serde_json::to_writer(&mut text, witness).context("witness")?;
+                serde_json::to_writer(&mut text, &sorted(witness)?).context("witness")?;
                 *count += 1;
                 stdout::print(&text)
             }
             Self::Folder(folder) => {
-                let path = path(folder, witness.number());
+                let (path, sorted) = (path(folder, witness.number()), sorted(witness)?);
                 fs::write_atomic(&path, |file| {
-                    serde_json::to_writer(&mut *file, &[witness])?;
+                    serde_json::to_writer(&mut *file, &[sorted])?;
                     file.write_all(b"\n")
                 })?;
                 Ok(())
@@ -89,6 +89,12 @@ impl Output {
             Self::Folder(_) => Ok(()),
         }
     }
+}
+
+/// A witness with the keys of all its maps in order: storage tries are in a map that has none, and the same block is to
+/// give the same bytes.
+fn sorted(witness: &Witness) -> anyhow::Result<serde_json::Value> {
+    serde_json::to_value(witness).context("witness")
 }
 
 /// The one block of a file; `None` if there is no such file, or something else in it.
