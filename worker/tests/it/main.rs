@@ -1,6 +1,7 @@
 //! What `worker` promises without proving anything: the command line, and what it and mock leaders do at a real broker.
 
 mod credentials;
+mod follow;
 mod help;
 mod hostile;
 mod permissions;
