@@ -26,7 +26,7 @@ use crate::message::{
     self, BlockState, Control, DeadMessage, LeaderState, Presence, ResultMessage, Stage, TaskMessage, WorkerState,
     decode, encode,
 };
-use crate::session::{Outgoing, Rests, Session, SessionError, publish};
+use crate::session::{Outgoing, Rests, Session, SessionError, answered, publish};
 use crate::sign::AllowList;
 use crate::topology::{self, Class, Priority, task_queue, task_queues};
 
@@ -253,16 +253,21 @@ impl Actor {
 
     /// Publishes and listens, until an error or the end.
     async fn session(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> Result<(), SessionError> {
-        let session = Session::begin(&self.broker, &format!("leader {}", self.config.group)).await?;
-        topology::declare(&session.take).await?;
-        topology::occupy(&session.take, &self.config.group).await?;
-        let results_queue = topology::declare_results(&session.take, &self.config.group).await?;
-        let own = topology::declare_own(&session.take, "leader", &[topology::CONTROL, topology::HELLO]).await?;
-        session.take.basic_qos(UNCONFIRMED as u16, BasicQosOptions::default()).await?;
-        let (options, none) = (BasicConsumeOptions::default(), FieldTable::default);
-        let mut results = session.take.basic_consume(results_queue.as_str().into(), "".into(), options, none()).await?;
-        let heard = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
-        let mut control = session.take.basic_consume(own.clone(), "".into(), heard, none()).await?;
+        let name = format!("leader {}", self.config.group);
+        let session = answered(Session::begin(&self.broker, &name)).await?;
+        let begin = async {
+            topology::declare(&session.take).await?;
+            topology::occupy(&session.take, &self.config.group).await?;
+            let results_queue = topology::declare_results(&session.take, &self.config.group).await?;
+            let own = topology::declare_own(&session.take, "leader", &[topology::CONTROL, topology::HELLO]).await?;
+            session.take.basic_qos(UNCONFIRMED as u16, BasicQosOptions::default()).await?;
+            let (options, none) = (BasicConsumeOptions::default(), FieldTable::default);
+            let results = session.take.basic_consume(results_queue.as_str().into(), "".into(), options, none()).await?;
+            let heard = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
+            let control = session.take.basic_consume(own.clone(), "".into(), heard, none()).await?;
+            Ok::<_, SessionError>((results_queue, own, results, control))
+        };
+        let (results_queue, own, mut results, mut control) = answered(begin).await?;
         tracing::info!(broker = %self.broker, group = self.config.group, circuits = self.config.circuits.short(), "connected");
         self.say(&Control::Ping { reply_to: own.to_string() });
         let adopt_until = *self.adopt_until.get_or_insert_with(|| Instant::now() + ADOPTION);
@@ -311,13 +316,16 @@ impl Actor {
                 result = results.next() => {
                     let delivered = result.ok_or_else(|| SessionError::Cancelled(results_queue.clone()))??;
                     self.result(&delivered.data);
-                    delivered.ack(BasicAckOptions::default()).await?;
+                    answered(delivered.ack(BasicAckOptions::default())).await?;
                 }
                 word = control.next() => {
                     let delivered = word.ok_or_else(|| SessionError::Cancelled(own.to_string()))??;
                     self.obey(&session, &delivered, own.as_str());
                 }
-                _ = audit.tick() => self.audit(&session, own.as_str()).await?,
+                _ = audit.tick() => {
+                    session.check()?;
+                    answered(self.audit(&session, own.as_str())).await?;
+                }
                 () = sleep_until(adopt_until.into()), if Instant::now() < adopt_until => {}
             }
         }

@@ -14,6 +14,9 @@ use crate::connect::Broker;
 /// Longest rest between two sessions.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
+/// Longest time that the broker takes for an answer: lapin may wait for ever for one on a connection that was just cut.
+const ANSWER: Duration = Duration::from_secs(20);
+
 /// So many sessions in a row may end since the broker does not allow something.
 const MAX_FORBIDDEN: u32 = 4;
 
@@ -37,6 +40,9 @@ pub enum SessionError {
     /// The broker does not read what is published.
     #[error("the broker takes no messages, it may be short of memory or disk space")]
     Blocked,
+    /// No answer, and no error either.
+    #[error("the broker does not answer")]
+    Silent,
     /// The broker could not store a message.
     #[error("the broker has refused a message")]
     Refused,
@@ -71,6 +77,15 @@ impl Session {
         Ok(Self { take, publish, connections: [taking, publishing] })
     }
 
+    /// Fails if a connection was lost without anybody being told.
+    pub fn check(&self) -> Result<(), SessionError> {
+        let connected = self.connections.iter().all(|connection| connection.status().connected());
+        match connected && self.take.status().connected() && self.publish.status().connected() {
+            true => Ok(()),
+            false => Err(SessionError::Silent),
+        }
+    }
+
     /// Publishes something whose loss does no harm, without waiting: a broker that is short of memory takes nothing for
     /// a while.
     pub fn send(&self, exchange: &'static str, key: &str, body: Vec<u8>) {
@@ -103,6 +118,14 @@ impl Session {
                 Err(_) => tracing::debug!("closing a connection: no answer"),
             }
         }
+    }
+}
+
+/// What the broker answers, within a time. Not for publishing: a broker that is short of memory takes its time.
+pub async fn answered<T, E: Into<SessionError>>(work: impl Future<Output = Result<T, E>>) -> Result<T, SessionError> {
+    match tokio::time::timeout(ANSWER, work).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(_) => Err(SessionError::Silent),
     }
 }
 

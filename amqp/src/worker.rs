@@ -32,7 +32,7 @@ use crate::connect::Broker;
 use crate::message::{
     self, Control, DeadMessage, Presence, ResultMessage, RunningTask, TaskMessage, WorkerState, decode, encode,
 };
-use crate::session::{Outgoing, Rests, Session, SessionError, publish};
+use crate::session::{Outgoing, Rests, Session, SessionError, answered, publish};
 use crate::sign::SecretKey;
 use crate::topology::{self, Class, task_queue};
 
@@ -277,11 +277,12 @@ impl Actor {
 
     /// Takes, reports and acknowledges, until an error.
     async fn session(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> Result<End, SessionError> {
-        let session = Session::begin(&self.broker, &self.config.name).await?;
-        let own = topology::declare_own(&session.take, "worker", &[topology::CONTROL]).await?;
+        let session = answered(Session::begin(&self.broker, &self.config.name)).await?;
+        let own = answered(topology::declare_own(&session.take, "worker", &[topology::CONTROL])).await?;
         self.reply_to = own.to_string();
         let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
-        let mut control = session.take.basic_consume(own, "".into(), options, FieldTable::default()).await?;
+        let control = session.take.basic_consume(own, "".into(), options, FieldTable::default());
+        let mut control = answered(control).await?;
         let hello = encode(&Presence::Worker(self.state()));
         session.send(topology::HELLO, "", hello);
         tracing::info!(broker = %self.broker, worker = self.config.name, circuits = self.config.circuits.short(), "connected");
@@ -314,14 +315,17 @@ impl Actor {
                         Err(error) => return Err(error),
                     }
                     if let Some(parcel) = self.outbox.pop_front() {
-                        acknowledge(parcel.ackers).await?;
+                        answered(acknowledge(parcel.ackers)).await?;
                     }
                 }
                 Some(command) = commands.recv() => self.hear(command).await,
                 word = control.next() => self.obey(&session, word, &control).await?,
-                _ = tick.tick() => self.check_time(),
+                _ = tick.tick() => {
+                    session.check()?;
+                    self.check_time();
+                }
                 _ = still_wanted.tick() => self.check_wanted(),
-                () = sleep_until(self.next_look.into()), if look => self.look(&session).await?,
+                () = sleep_until(self.next_look.into()), if look => answered(self.look(&session)).await?,
             }
         }
     }
@@ -451,7 +455,7 @@ impl Actor {
                 self.give_back(message, ackers);
             }
             Word::Forget => {
-                if let Err(error) = acknowledge(ackers).await {
+                if let Err(error) = answered(acknowledge(ackers)).await {
                     tracing::debug!("a message that nobody wants will be delivered again: {error}");
                 }
             }
