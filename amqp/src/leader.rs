@@ -3,6 +3,9 @@
 //! What it waits for is in memory here and in the artifact store, never only in the broker: tasks that the broker or a
 //! worker has lost are given out again, whatever the reason.
 
+mod reports;
+mod watch;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +14,6 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use lapin::message::Delivery as Message;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use ops::artifacts::RunKey;
@@ -22,13 +24,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, sleep_until};
 
 use crate::connect::Broker;
-use crate::message::{
-    self, BlockState, Control, DeadMessage, LeaderState, Presence, ResultMessage, Stage, TaskMessage, WorkerState,
-    decode, encode,
-};
+use crate::message::{self, BlockState, Control, TaskMessage, WorkerState, encode};
 use crate::session::{Outgoing, Rests, Session, SessionError, answered, publish};
 use crate::sign::AllowList;
-use crate::topology::{self, Class, Priority, task_queue, task_queues};
+use crate::topology::{self, Class, Priority, task_queue};
 
 /// Messages that may wait for the broker's confirmation at the same time.
 const UNCONFIRMED: usize = 64;
@@ -452,244 +451,6 @@ impl Actor {
         {
             tracing::debug!(block_number = block.number, "nobody follows this block any more");
         }
-    }
-
-    /// A worker's report.
-    fn result(&mut self, body: &[u8]) {
-        let mut result: ResultMessage = match decode(body) {
-            Ok(result) => result,
-            Err(error) => return tracing::warn!("a report that is none: {error}"),
-        };
-        let signed = result.signed();
-        let outcome = result.outcome.take();
-        let ResultMessage { id, run, worker, .. } = &result;
-        if self.fenced.contains_key(worker) {
-            return tracing::warn!(worker, "not heard: this worker is fenced");
-        }
-        if let Some(allow) = &self.config.allow {
-            let Some(key) = allow.signer(&signed, result.signature.as_deref()) else {
-                return tracing::error!(worker, "not heard: the report is not signed with a key of the list");
-            };
-            if self.fenced_keys.contains(&key) {
-                return tracing::warn!(worker, key, "not heard: a worker with this key is fenced");
-            }
-            self.keys.insert(worker.clone(), key);
-        }
-        if outcome.is_some()
-            && let Some(seen) = self.workers.get_mut(worker)
-        {
-            // What it has said before is out of date: nobody is to wait for it.
-            seen.state.running.retain(|running| running.id != *id);
-        }
-        let Some(flight) = self.flights.get_mut(id) else {
-            return tracing::debug!(worker, "a report on a task that nobody waits for: {id}");
-        };
-        // Not what the report says of the task beside its name.
-        let (class, kind, block) = (flight.class, flight.task.work.kind(), flight.task.block);
-        let genuine = result.task == flight.task.digest();
-        match outcome {
-            None => {
-                (flight.worker, flight.since) = (Some(worker.clone()), Instant::now());
-                self.tell(block, *id, worker, Event::Started);
-            }
-            Some(Outcome::Done { reused, time }) => {
-                let time = time.min(LONGEST);
-                let copies = flight.copies;
-                self.flights.remove(id);
-                if !reused {
-                    let times = self.times.entry(kind).or_default();
-                    times.push_back(time);
-                    if times.len() > SAMPLES.1 {
-                        times.pop_front();
-                    }
-                }
-                if copies > 1 || self.holder(id).is_some_and(|holder| holder != *worker) {
-                    self.say(&Control::Stop { run: *run, ids: vec![*id] });
-                }
-                let event = Event::Ended(Outcome::Done { reused, time });
-                self.forward(block, Report { id: *id, worker: worker.clone(), event, output: result.output, genuine });
-            }
-            // An earlier run's quarrels.
-            Some(_) if *run != self.run => {}
-            Some(_) if !genuine => {
-                tracing::error!(
-                    worker,
-                    "giving out again {}: somebody asks for something else under its name",
-                    flight.task.work
-                );
-                self.send_again(id, class);
-            }
-            Some(Outcome::Cancelled) => self.tell(block, *id, worker, Event::Cancelled),
-            Some(Outcome::Failed { cause, reason }) => {
-                // The broker counts connections that end, not workers: one of these has it in hand.
-                if cause == Cause::Lost
-                    && let Some(holder) = self.holder(id)
-                {
-                    tracing::info!(
-                        block_number = block.number,
-                        worker = holder,
-                        "still proving it, not given up: {reason}"
-                    );
-                    return self.adopt(id, holder);
-                }
-                let mut there = self.workers.values().filter(|seen| seen.at.elapsed() < GONE);
-                let larger = there.any(|seen| seen.state.classes.contains(&Class::Large));
-                if matches!(cause, Cause::Lost | Cause::Resources) && class == Class::Segment && larger {
-                    tracing::warn!(block_number = block.number, worker, "to a larger worker: {reason}");
-                    return self.send_again(id, Class::Large);
-                }
-                self.bury(*id, cause, &reason, worker);
-                self.tell(block, *id, worker, Event::Ended(Outcome::Failed { cause, reason }));
-            }
-        }
-    }
-
-    fn bury(&mut self, id: TaskId, cause: Cause, reason: &str, worker: &str) {
-        let Some(Flight { task, class, .. }) = self.flights.remove(&id) else { return };
-        let Config { group, priority, .. } = &self.config;
-        let (run, group, priority, sent) = (self.run, group.clone(), *priority, message::now());
-        let message = Some(TaskMessage { task, run, group, class, priority, failures: 0, lost: 0, sent });
-        let dead = DeadMessage { message, cause, reason: reason.to_owned(), from: worker.to_owned(), at: sent };
-        let (exchange, key, body, id) = (topology::DEAD, String::new(), encode(&dead), id.to_string());
-        self.outbox.push_back(Outgoing { exchange, key, body, id, mandatory: true });
-    }
-
-    /// A word of control, or a worker that says that it is there.
-    fn obey(&mut self, session: &Session, delivered: &Message, own: &str) {
-        if delivered.exchange.as_str() != topology::CONTROL {
-            match decode(&delivered.data) {
-                Ok(Presence::Worker(state)) => {
-                    let greets = delivered.exchange.as_str() == topology::HELLO;
-                    // One that was there before this leader has to learn whether it is of use to it.
-                    if greets || !self.workers.contains_key(&state.name) {
-                        let answer = encode(&Presence::Leader(self.state(false)));
-                        session.send(topology::REPLIES, &state.reply_to, answer);
-                    }
-                    if greets {
-                        // Started again under the same name: it has not heard it.
-                        if let Some(reason) = self.fenced.get(&state.name).cloned() {
-                            self.say(&Control::Fence { worker: state.name.clone(), reason });
-                        }
-                    }
-                    self.workers.insert(state.name.clone(), Seen { state, at: Instant::now() });
-                }
-                Ok(Presence::Leader(_)) => {}
-                Err(error) => tracing::warn!("not understood: {error}"),
-            }
-            return;
-        }
-        match decode(&delivered.data) {
-            Ok(Control::Cancel { first, last }) => {
-                let blocks: Vec<_> =
-                    self.listeners.keys().filter(|block| (first..=last).contains(&block.number)).copied().collect();
-                for block in blocks {
-                    self.tell(block, Digest::of_bytes(&[]), "an operator", Event::Cancelled);
-                }
-            }
-            Ok(Control::Ping { reply_to }) if reply_to != own => {
-                session.send(topology::REPLIES, &reply_to, encode(&Presence::Leader(self.state(true))));
-            }
-            Ok(Control::Fence { worker, reason }) => {
-                self.fenced.insert(worker, reason);
-            }
-            Ok(Control::Purged) => {
-                let queued: Vec<_> = self
-                    .flights
-                    .iter()
-                    .filter(|(_, flight)| flight.worker.is_none())
-                    .map(|(id, flight)| (*id, flight.class))
-                    .collect();
-                tracing::warn!(tasks = queued.len(), "the queues were emptied, giving out again what is still wanted");
-                for (id, class) in queued {
-                    self.send_again(&id, class);
-                }
-            }
-            Ok(Control::Work | Control::Stop { .. } | Control::Ping { .. }) => {}
-            Err(error) => tracing::warn!("not understood: {error}"),
-        }
-    }
-
-    fn state(&self, with_blocks: bool) -> LeaderState {
-        let Config { group, circuits, profile, .. } = self.config.clone();
-        let mut blocks: Vec<_> = match with_blocks {
-            true => self.listeners.values().map(|listener| (listener.status)()).collect(),
-            false => Vec::new(),
-        };
-        blocks.sort_by_key(|block| block.block.number);
-        for task in blocks.iter_mut().flat_map(|block| &mut block.tasks) {
-            let Some(flight) = self.flights.get(&task.id) else { continue };
-            task.stage = if flight.worker.is_some() { Stage::Running } else { Stage::Queued };
-            let millis = flight.since.elapsed().as_millis() as u64;
-            task.worker = flight.worker.clone().map(|worker| (worker, millis));
-        }
-        let (waiting, in_flight) = (self.waiting.len(), self.flights.len());
-        LeaderState { group, circuits, profile, waiting, in_flight, blocks }
-    }
-
-    /// Looks for what was lost and for what takes too long, and asks who is there.
-    async fn audit(&mut self, session: &Session, own: &str) -> Result<(), SessionError> {
-        let mut ready = HashMap::new();
-        for queue in task_queues(&Class::ALL) {
-            let count = topology::ready(&session.take, &queue).await?;
-            ready.insert(queue, count);
-        }
-        let empty = |class: Class| ready.get(&task_queue(class, self.config.priority)).is_none_or(|count| *count == 0);
-        // Queues are first in, first out: what was begun tells of what was sent before it. Leaders of other groups may
-        // keep a queue from ever being empty.
-        let begun = |class: Class| {
-            let of_class = self.flights.values().filter(move |flight| flight.class == class && !flight.adopted);
-            of_class.filter(|flight| flight.worker.is_some()).map(|flight| flight.sent).max()
-        };
-        let newest = Class::ALL.map(|class| (class, begun(class)));
-        let overtaken = |flight: &Flight| {
-            let newest = newest.iter().find(|(class, _)| *class == flight.class).and_then(|(_, newest)| *newest);
-            newest.is_some_and(|newest| newest > flight.sent + AUDIT)
-        };
-        let gone = |worker: &String| self.workers.get(worker).is_none_or(|seen| seen.at.elapsed() > GONE);
-        let idle = |worker: &String, id: &TaskId, since: Instant| {
-            let seen = self.workers.get(worker);
-            seen.is_some_and(|seen| seen.at > since && seen.state.running.iter().all(|running| running.id != *id))
-        };
-        let mut again = Vec::new();
-        for (id, flight) in &self.flights {
-            let elapsed = flight.since.elapsed();
-            let lost = match &flight.worker {
-                // Neither in a queue nor with a worker that has said so.
-                None => elapsed > 2 * AUDIT && (empty(flight.class) || overtaken(flight)),
-                Some(worker) if flight.adopted => gone(worker) || idle(worker, id, flight.since),
-                Some(worker) => {
-                    empty(flight.class) && elapsed > 2 * AUDIT && (gone(worker) || idle(worker, id, flight.since))
-                }
-            };
-            let limit = self.straggles_after(flight.task.work.kind());
-            let straggles = flight.worker.is_some() && flight.copies == 1 && limit.is_some_and(|limit| elapsed > limit);
-            if lost || straggles {
-                let why = if lost { "it is lost" } else { "it takes far longer than others of its kind" };
-                tracing::warn!(block_number = flight.task.block.number, "giving out again {}: {why}", flight.task.work);
-                again.push((*id, flight.class, straggles));
-            }
-        }
-        for (id, class, straggles) in again {
-            match self.flights.get_mut(&id) {
-                Some(flight) if straggles => {
-                    flight.copies += 1;
-                    let task = flight.task.clone();
-                    self.send_task(&task, class);
-                }
-                _ => self.send_again(&id, class),
-            }
-        }
-        self.say(&Control::Ping { reply_to: own.to_owned() });
-        self.workers.retain(|_, seen| seen.at.elapsed() < 10 * GONE);
-        Ok(())
-    }
-
-    fn straggles_after(&self, kind: Kind) -> Option<Duration> {
-        let times = self.times.get(&kind).filter(|times| times.len() >= SAMPLES.0)?;
-        let mut sorted: Vec<_> = times.iter().copied().collect();
-        sorted.sort();
-        let (factor, least) = STRAGGLER;
-        sorted.get(sorted.len() * 95 / 100).map(|p95| p95.mul_f64(factor).max(least))
     }
 }
 

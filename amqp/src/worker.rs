@@ -8,18 +8,21 @@
 //! What is being proved goes on whatever happens to the connection: it is reported in the next session. If the broker
 //! delivers the same task once more meanwhile, that delivery is acknowledged with the first.
 
+mod control;
+mod settle;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use lapin::Acker;
 use lapin::message::Delivery as Message;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicGetOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Acker, Consumer};
 use ops::artifacts::{Artifacts, RunKey};
 use ops::digest::Digest;
 use ops::execute;
@@ -29,12 +32,10 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{interval, sleep_until};
 
 use crate::connect::Broker;
-use crate::message::{
-    self, Control, DeadMessage, Presence, ResultMessage, RunningTask, TaskMessage, WorkerState, decode, encode,
-};
+use crate::message::{Presence, RunningTask, TaskMessage, WorkerState, decode, encode};
 use crate::session::{Outgoing, Rests, Session, SessionError, answered, publish};
 use crate::sign::SecretKey;
-use crate::topology::{self, Class, task_queue};
+use crate::topology::{self, Class};
 
 /// Rests between looks of an idle worker: the first, and the longest, which is how long a task waits whose bell was
 /// not heard.
@@ -420,181 +421,6 @@ impl Actor {
                 tracing::info!(running = self.running.len(), "taking no more tasks");
             }
         }
-    }
-
-    /// A slot is done with a task.
-    async fn settle(&mut self, id: TaskId, word: Word) {
-        let Some(Running { mut message, ackers, because, .. }) = self.running.remove(&id) else { return };
-        self.next_look = Instant::now();
-        let word = match (word, because) {
-            (Word::Settled(Outcome::Cancelled), Some(Because::HandBack)) => Word::HandBack,
-            (Word::Settled(Outcome::Cancelled), Some(Because::Unwanted)) => Word::Forget,
-            (Word::Settled(Outcome::Cancelled), Some(Because::Timeout)) => {
-                Word::Retry(Cause::Transient, format!("it took longer than {} s", self.config.task_timeout.as_secs()))
-            }
-            (word, _) => word,
-        };
-        match word {
-            Word::Settled(outcome) => {
-                self.finished += usize::from(self.drain.is_some());
-                self.report(message, outcome, ackers).await;
-            }
-            Word::Retry(cause, reason) => {
-                message.failures = message.failures.saturating_add(1);
-                match message.failures < MAX_DELIVERIES {
-                    true => self.give_back(message, ackers),
-                    false => {
-                        let reason = format!("{reason} ({} times)", message.failures);
-                        self.report(message, Outcome::Failed { cause, reason }, ackers).await;
-                    }
-                }
-            }
-            Word::HandBack => {
-                self.handed_back += 1;
-                tracing::info!(block_number = message.task.block.number, "handing back {}", message.task.work);
-                self.give_back(message, ackers);
-            }
-            Word::Forget => {
-                if let Err(error) = answered(acknowledge(ackers)).await {
-                    tracing::debug!("a message that nobody wants will be delivered again: {error}");
-                }
-            }
-        }
-    }
-
-    fn result(&self, message: &TaskMessage, outcome: Option<Outcome>, output: Option<Digest>) -> ResultMessage {
-        let (id, task) = (message.task.id, message.task.digest());
-        let (block, run) = (message.task.block, message.run);
-        let worker = self.config.name.clone();
-        let mut result = ResultMessage { id, task, block, run, worker, outcome, output, signature: None };
-        result.signature = self.config.key.as_ref().map(|key| key.sign(&result.signed()));
-        result
-    }
-
-    /// Tells the leader, then takes the task off the queue.
-    async fn report(&mut self, message: TaskMessage, outcome: Outcome, ackers: Vec<Acker>) {
-        let done = matches!(outcome, Outcome::Done { .. });
-        let output = match &self.config.key {
-            Some(_) if done => self.artifacts.output_checksum(&message.task.id).await.unwrap_or_else(|error| {
-                tracing::warn!("cannot sign for an output: {error}");
-                None
-            }),
-            _ => None,
-        };
-        let body = encode(&self.result(&message, Some(outcome), output));
-        let id = message.task.id.to_string();
-        let outgoing = Outgoing { exchange: topology::RESULTS, key: message.group, body, id, mandatory: true };
-        self.outbox.push_back(Parcel { outgoing, ackers });
-    }
-
-    /// Puts a task back into its queue as it was, at the end: the broker's own way would count it as a failure.
-    fn give_back(&mut self, message: TaskMessage, ackers: Vec<Acker>) {
-        let (key, id) = (task_queue(message.class, message.priority), message.task.id.to_string());
-        let outgoing = Outgoing { exchange: topology::TASKS, key, body: encode(&message), id, mandatory: true };
-        self.outbox.push_back(Parcel { outgoing, ackers });
-    }
-
-    fn bury(&mut self, message: Option<TaskMessage>, cause: Cause, reason: String, ackers: Vec<Acker>) {
-        tracing::error!("to the dead letters: {reason}");
-        let id = message.as_ref().map(|message| message.task.id.to_string()).unwrap_or_default();
-        let dead = DeadMessage { message, cause, reason, from: self.config.name.clone(), at: message::now() };
-        let (exchange, key) = (topology::DEAD, String::new());
-        let outgoing = Outgoing { exchange, key, body: encode(&dead), id, mandatory: true };
-        self.outbox.push_back(Parcel { outgoing, ackers });
-    }
-
-    /// A word of control, or a leader's answer.
-    async fn obey(
-        &mut self,
-        session: &Session,
-        word: Option<lapin::Result<Message>>,
-        consumer: &Consumer,
-    ) -> Result<(), SessionError> {
-        let Some(delivered) = word else { return Err(SessionError::Cancelled(consumer.queue().to_string())) };
-        let delivered = delivered?;
-        if delivered.exchange.as_str() == topology::REPLIES {
-            match decode(&delivered.data) {
-                Ok(Presence::Leader(leader)) => self.meet(&leader.group, leader.circuits, &leader.profile),
-                Ok(Presence::Worker(_)) => {}
-                Err(error) => tracing::warn!("not understood: {error}"),
-            }
-            return Ok(());
-        }
-        match decode(&delivered.data) {
-            Ok(Control::Work) => {
-                self.empty.clear();
-                self.rest = LOOK_SOON;
-                self.next_look = Instant::now();
-            }
-            Ok(Control::Cancel { first, last }) => {
-                self.abort(None, |running| (first..=last).contains(&running.message.task.block.number));
-            }
-            Ok(Control::Stop { run, ids }) => {
-                self.abort(None, |running| running.message.run == run && ids.contains(&running.message.task.id));
-            }
-            Ok(Control::Fence { worker, reason }) if worker == self.config.name => {
-                self.end = Some(End::Fenced(reason));
-                self.abort(Some(Because::HandBack), |_| true);
-            }
-            Ok(Control::Ping { reply_to }) => {
-                let state = encode(&Presence::Worker(self.state()));
-                session.send(topology::REPLIES, &reply_to, state);
-            }
-            Ok(Control::Fence { .. } | Control::Purged) => {}
-            Err(error) => tracing::warn!("not understood: {error}"),
-        }
-        Ok(())
-    }
-
-    /// Some leader is there.
-    fn meet(&mut self, group: &str, circuits: Digest, profile: &str) {
-        if circuits == self.config.circuits {
-            self.matched = true;
-            self.waits_for_leader = false;
-            self.next_look = Instant::now();
-        } else if !self.matched {
-            let Config { circuits: ours, profile: our_profile, .. } = &self.config;
-            self.end = Some(End::Refused(format!(
-                "leader {group} wants proofs of circuits {} (profile {profile}), and this worker has {} (profile \
-                 {our_profile}); start it with the leader's --profile and of the leader's version",
-                circuits.short(),
-                ours.short()
-            )));
-            self.abort(Some(Because::HandBack), |_| true);
-        }
-    }
-
-    fn abort(&mut self, because: Option<Because>, which: impl Fn(&Running) -> bool) {
-        for running in self.running.values_mut().filter(|running| which(running)) {
-            running.because = because;
-            running.abort.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Stops what nobody wants any more: its block is proved, has failed or was cancelled. What an earlier run of a
-    /// leader has given out is wanted, since the next one waits for it.
-    fn check_wanted(&self) {
-        for (&id, running) in &self.running {
-            let (artifacts, commands) = (self.artifacts.clone(), self.commands.clone());
-            let key = RunKey { group: running.message.group.clone(), block: running.message.task.block };
-            // Not here: a store that does not answer must not hold up the rest.
-            tokio::spawn(async move {
-                if let Ok(None) = artifacts.run(&key).await
-                    && commands.send(Command::Unwanted(id)).is_err()
-                {
-                    tracing::debug!("the connection to the broker has ended, nobody to stop it");
-                }
-            });
-        }
-    }
-
-    /// Stops what has taken too long, or must not go on while the worker is to end.
-    fn check_time(&mut self) {
-        if self.drain.is_some_and(|deadline| Instant::now() > deadline) {
-            self.abort(Some(Because::HandBack), |_| true);
-        }
-        let limit = self.config.task_timeout;
-        self.abort(Some(Because::Timeout), |running| running.because.is_none() && running.since.elapsed() > limit);
     }
 }
 

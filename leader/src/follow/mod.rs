@@ -81,7 +81,7 @@ pub async fn rpc(config: Arc<Config>, args: Box<RpcArgs>, screen: &Screen) -> an
     };
     // Tags mean another block at every start.
     let fixed = matches!(args.start_block, Some(BlockId::Number(BlockNumberOrTag::Number(_))));
-    let known = folder.is_some_and(|folder| folder.join("follow.json").exists());
+    let known = folder.is_some_and(State::exists);
     let begins = start.filter(|_| fixed || !known);
     let state = State::open(folder, course.node.chain_id(), shared.circuits, begins)?;
     let mut follower = Follower::new(shared.clone(), course, state, previous);

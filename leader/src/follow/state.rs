@@ -48,6 +48,11 @@ pub struct State {
 }
 
 impl State {
+    /// Whether a former run has left one in this folder.
+    pub fn exists(folder: &Path) -> bool {
+        file(folder).exists()
+    }
+
     /// Reads what a former run has left, or begins with `first_block`.
     pub fn open(
         folder: Option<&Path>,
