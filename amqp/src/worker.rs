@@ -2,8 +2,8 @@
 //!
 //! Tasks are asked for one by one when a slot is free, in the order of class and priority. A consumer on each queue
 //! would hold one task of each while one is proved, and those held would wait for minutes beside idle workers. Looking
-//! costs the broker something, so an idle worker looks seldom, and leaders ring a bell ([`Control::Work`]) when there
-//! is something.
+//! costs the broker something, so an idle worker looks seldom, and leaders ring a bell
+//! ([`Control::Work`](crate::message::Control::Work)) when there is something.
 //!
 //! What is being proved goes on whatever happens to the connection: it is reported in the next session. If the broker
 //! delivers the same task once more meanwhile, that delivery is acknowledged with the first.
