@@ -18,6 +18,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use ops::artifacts::RunKey;
 use ops::digest::Digest;
+use ops::health;
 use ops::queue::{Cause, Event, Outcome, Report};
 use ops::task::{BlockId, Kind, Place, Task, TaskId};
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +26,7 @@ use tokio::time::{interval, sleep_until};
 
 use crate::connect::Broker;
 use crate::message::{self, BlockState, Control, TaskMessage, WorkerState, encode};
+use crate::metrics::{Operation, families};
 use crate::session::{Outgoing, Rests, Session, SessionError, answered, publish};
 use crate::sign::AllowList;
 use crate::topology::{self, Class, Priority, task_queue};
@@ -217,11 +219,13 @@ impl Actor {
     /// Session after session, until it is closed.
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut rests = Rests::default();
+        families().lost("not connected yet");
         loop {
             let begun = Instant::now();
             match self.session(&mut commands).await {
                 Ok(()) => return,
                 Err(error) => {
+                    families().lost(explain(&error, &self.config.group));
                     let group = &self.config.group;
                     tracing::warn!(broker = %self.broker, group, in_flight = self.flights.len(), "lost the broker: {}", explain(&error, group));
                     if let Some(reason) = rests.hopeless(&error) {
@@ -235,6 +239,7 @@ impl Actor {
             // What was not confirmed may be lost. Should it arrive twice, the second is found done.
             self.outbox.extend(self.unconfirmed.drain().map(|(_, message)| message));
             let rest = Instant::now() + rests.longer();
+            health::beat();
             loop {
                 tokio::select! {
                     command = commands.recv() => match command {
@@ -268,6 +273,7 @@ impl Actor {
         };
         let (results_queue, own, mut results, mut control) = answered(begin).await?;
         tracing::info!(broker = %self.broker, group = self.config.group, circuits = self.config.circuits.short(), "connected");
+        families().connected();
         self.say(&Control::Ping { reply_to: own.to_string() });
         let adopt_until = *self.adopt_until.get_or_insert_with(|| Instant::now() + ADOPTION);
 
@@ -313,15 +319,21 @@ impl Actor {
                     None => return Ok(()),
                 },
                 result = results.next() => {
-                    let delivered = result.ok_or_else(|| SessionError::Cancelled(results_queue.clone()))??;
+                    let result = result.transpose();
+                    families().asked(Operation::Consume, &result);
+                    let result = result?;
+                    let delivered = result.ok_or_else(|| SessionError::Cancelled(results_queue.clone()))?;
                     self.result(&delivered.data);
-                    answered(delivered.ack(BasicAckOptions::default())).await?;
+                    let acknowledged = answered(delivered.ack(BasicAckOptions::default())).await;
+                    families().asked(Operation::Acknowledge, &acknowledged);
+                    acknowledged?;
                 }
                 word = control.next() => {
                     let delivered = word.ok_or_else(|| SessionError::Cancelled(own.to_string()))??;
                     self.obey(&session, &delivered, own.as_str());
                 }
                 _ = audit.tick() => {
+                    health::beat();
                     session.check()?;
                     answered(self.audit(&session, own.as_str())).await?;
                 }
@@ -412,6 +424,7 @@ impl Actor {
     /// Gives a task out once more.
     fn send_again(&mut self, id: &TaskId, class: Class) {
         let Some(flight) = self.flights.get_mut(id) else { return };
+        families().given_out_again.inc();
         (flight.class, flight.worker, flight.since, flight.adopted) = (class, None, Instant::now(), false);
         flight.sent = flight.since;
         let task = flight.task.clone();

@@ -12,6 +12,7 @@
 pub mod connect;
 pub mod leader;
 pub mod message;
+pub mod metrics;
 pub mod operator;
 pub mod session;
 pub mod sign;

@@ -10,6 +10,7 @@ use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
 use crate::connect::Broker;
+use crate::metrics::{Operation, families};
 
 /// Longest rest between two sessions.
 const LONGEST_REST: Duration = Duration::from_secs(30);
@@ -147,6 +148,12 @@ pub struct Outgoing {
 /// Publishes a message and waits until the broker has it on disk. While the broker is short of memory this takes as
 /// long as that lasts.
 pub async fn publish(channel: Channel, message: Outgoing) -> Result<(), SessionError> {
+    let published = confirmed(channel, message).await;
+    families().asked(Operation::Publish, &published);
+    published
+}
+
+async fn confirmed(channel: Channel, message: Outgoing) -> Result<(), SessionError> {
     let Outgoing { exchange, key, body, id, mandatory } = message;
     let properties = BasicProperties::default()
         .with_delivery_mode(2)

@@ -26,6 +26,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use ops::artifacts::{Artifacts, RunKey};
 use ops::digest::Digest;
 use ops::execute;
+use ops::health;
 use ops::queue::{Cause, Delivery, MAX_DELIVERIES, Outcome, Tasks, Word};
 use ops::task::TaskId;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -33,6 +34,7 @@ use tokio::time::{interval, sleep_until};
 
 use crate::connect::Broker;
 use crate::message::{Presence, RunningTask, TaskMessage, WorkerState, decode, encode};
+use crate::metrics::{Operation, families};
 use crate::session::{Outgoing, Rests, Session, SessionError, answered, publish};
 use crate::sign::SecretKey;
 use crate::topology::{self, Class};
@@ -225,11 +227,13 @@ impl Actor {
     /// Session after session, until there is an end.
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) -> End {
         let mut rests = Rests::default();
+        families().lost("not connected yet");
         loop {
             let begun = Instant::now();
             match self.session(&mut commands).await {
                 Ok(end) => return end,
                 Err(error) => {
+                    families().lost(explain(&error));
                     let running = self.running.len();
                     tracing::warn!(broker = %self.broker, running, "lost the broker: {}", explain(&error));
                     if let Some(reason) = rests.hopeless(&error) {
@@ -244,6 +248,7 @@ impl Actor {
             self.running.values_mut().for_each(|running| running.ackers.clear());
             self.outbox.iter_mut().for_each(|parcel| parcel.ackers.clear());
             let rest = Instant::now() + rests.longer();
+            health::beat();
             // A worker that has nothing left to say needs no broker to end.
             while !self.is_over() {
                 tokio::select! {
@@ -287,6 +292,7 @@ impl Actor {
         let hello = encode(&Presence::Worker(self.state()));
         session.send(topology::HELLO, "", hello);
         tracing::info!(broker = %self.broker, worker = self.config.name, circuits = self.config.circuits.short(), "connected");
+        families().connected();
         self.next_look = Instant::now() + if self.matched { Duration::ZERO } else { GREETING };
 
         let mut publishing: Option<BoxFuture<'_, Result<(), SessionError>>> = None;
@@ -322,6 +328,7 @@ impl Actor {
                 Some(command) = commands.recv() => self.hear(command).await,
                 word = control.next() => self.obey(&session, word, &control).await?,
                 _ = tick.tick() => {
+                    health::beat();
                     session.check()?;
                     self.check_time();
                 }
@@ -349,7 +356,9 @@ impl Actor {
             if self.empty.get(&queue).is_some_and(|since| since.elapsed() < EMPTY_FOR) {
                 continue;
             }
-            let got = session.take.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?;
+            let got = session.take.basic_get(queue.as_str().into(), BasicGetOptions::default()).await;
+            families().asked(Operation::Get, &got);
+            let got = got?;
             if let Some(got) = got {
                 self.rest = LOOK_SOON;
                 self.next_look = Instant::now();
@@ -372,6 +381,7 @@ impl Actor {
             }
         };
         message.lost = message.lost.saturating_add(deliveries_before(&delivered));
+        families().taken(message.class, message.sent);
         let id = message.task.id;
         if let Some(running) = self.running.get_mut(&id) {
             return running.ackers.push(delivered.acker);
@@ -433,7 +443,9 @@ async fn published(publishing: &mut Option<BoxFuture<'_, Result<(), SessionError
 
 async fn acknowledge(ackers: Vec<Acker>) -> Result<(), SessionError> {
     for acker in ackers {
-        if !acker.ack(BasicAckOptions::default()).await? {
+        let acknowledged = acker.ack(BasicAckOptions::default()).await;
+        families().asked(Operation::Acknowledge, &acknowledged);
+        if !acknowledged? {
             tracing::debug!("too late to acknowledge: it will be delivered again, and its output found");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use evm_arithmetization::ProofWithPublicValues;
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Proved};
 use crate::graph::Graph;
+use crate::metrics::{self, Ended};
 use crate::output::{self, Finished};
 use crate::prepare::Shared;
 use crate::progress::BlockProgress;
@@ -46,6 +48,11 @@ impl Counts {
         self.all.store(all, Ordering::Relaxed);
     }
 }
+
+/// The block of this number is not wanted any more.
+#[derive(Debug, thiserror::Error)]
+#[error("block {0} was cancelled")]
+pub struct Cancelled(pub u64);
 
 /// A block that is being proved.
 #[derive(Debug)]
@@ -86,16 +93,27 @@ pub fn begin(shared: &Shared, witness: Witness, previous: Option<Upon>, first_bl
     let (shared, counts) = (shared.clone(), Arc::new(Counts::default()));
     let counted = counts.clone();
     let work = tokio::spawn(async move {
+        let start = Instant::now();
+        metrics::families().blocks.inc();
         let saved = shared.config.save_inputs_on_error.as_ref().map(|folder| (folder.clone(), witness.clone()));
         let result = tokio::select! {
             result = prove_block(&shared, witness, scope, previous, &counted) => result,
             Ok(()) = cancelled => {
-                shared.queue.finish(block, &shared.artifacts).await?;
-                bail!("block {} was cancelled", block.number)
+                match shared.queue.finish(block, &shared.artifacts).await {
+                    Ok(()) => Err(Cancelled(block.number).into()),
+                    Err(error) => Err(error.into()),
+                }
             }
         };
+        let ended = match &result {
+            Ok((_, ended)) => *ended,
+            Err(error) if error.is::<Cancelled>() => Ended::Cancelled,
+            Err(_) => Ended::Failed,
+        };
+        metrics::families().blocks.dec();
+        metrics::families().ended(ended, start.elapsed());
         match result {
-            Ok(proof) => {
+            Ok((proof, _)) => {
                 // Nobody may be waiting: it was the last block.
                 done.send_replace(true);
                 let Shared { config, circuits, .. } = &shared;
@@ -117,14 +135,14 @@ pub fn begin(shared: &Shared, witness: Witness, previous: Option<Upon>, first_bl
     Begun { block, counts, work, upon: (id, proved), cancel }
 }
 
-/// Proves a block: plan, dispatch, check. The result is absent if nothing is proved.
+/// Proves a block: plan, dispatch, check. The proof is absent if nothing is proved.
 async fn prove_block(
     shared: &Shared,
     witness: Witness,
     scope: Scope,
     previous: Option<Upon>,
     counts: &Counts,
-) -> anyhow::Result<Option<ProofWithPublicValues>> {
+) -> anyhow::Result<(Option<ProofWithPublicValues>, Ended)> {
     let Shared { config, artifacts, queue, screen, verifier, trust, .. } = shared;
     let id = scope.block(previous.as_ref().map(|(id, _)| *id));
     let (meta, hashes) = (witness.other_data.b_data.b_meta.clone(), witness.other_data.b_data.b_hashes.clone());
@@ -133,7 +151,7 @@ async fn prove_block(
         match check(&proof, verifier, &meta, &hashes) {
             Ok(()) => {
                 tracing::info!(block_number = number, "the block was proved before, reusing its proof");
-                return Ok(Some(proof));
+                return Ok((Some(proof), Ended::Reused));
             }
             Err(reason) => {
                 tracing::warn!(block_number = number, "not reusing the stored proof of the block: {reason:#}");
@@ -188,7 +206,7 @@ async fn prove_block(
             artifacts.remove_inputs(&plan.scope.inputs(batch as u32)).await?;
         }
     }
-    Ok(proof)
+    Ok((proof, Ended::Proved { gas: gas_used, transactions: plan.transactions() }))
 }
 
 /// Whether a proof is valid and of this block.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Context;
-use ops::circuits::progress;
+use ops::circuits::progress::{self, Absent};
 use ops::circuits::store::{self, Store};
 use ops::exit;
 use ops::log::Screen;
@@ -17,7 +17,7 @@ use crate::cli::CircuitsCommand;
 pub fn run(command: CircuitsCommand, profile: Profile, dirs: &Dirs, screen: &Screen) -> anyhow::Result<u8> {
     match command {
         CircuitsCommand::Build => {
-            let circuits = progress::open(&Store::new(&dirs.circuits(), profile), screen)?;
+            let circuits = progress::open(&Store::new(&dirs.circuits(), profile), Absent::Build, screen)?;
             tracing::info!(circuits = %circuits.digest, profile = circuits.profile.name, "circuits are ready");
             Ok(exit::OK)
         }
@@ -28,7 +28,7 @@ pub fn run(command: CircuitsCommand, profile: Profile, dirs: &Dirs, screen: &Scr
             let store = Store::new(&dirs.circuits(), profile);
             if store.digest().is_none() || store.verifier().is_err() {
                 // Writes it anew, too, when it is there and damaged.
-                progress::open(&store, screen)?;
+                progress::open(&store, Absent::Build, screen)?;
             }
             store.verifier()?.write(&file)?;
             tracing::info!(file = %file.display(), "verifier file written");

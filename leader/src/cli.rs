@@ -11,13 +11,15 @@ use amqp::connect::BrokerArgs;
 use amqp::topology::Priority;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use ops::cli::{Dirs, LegacyArgs};
+use ops::monitor::MonitorArgs;
 use ops::{env, log::LogArgs, mock::Mock, profile::ProfileArgs, version};
 use rpc::cli::NodeArgs;
 
 use crate::follow::Head;
+use crate::scale::cli::ScaleCommand;
 
 /// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
-const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
+pub const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,6 +50,9 @@ pub struct Cli {
     /// Where things are kept.
     #[command(flatten)]
     pub dirs: Dirs,
+    /// Metrics and probes.
+    #[command(flatten)]
+    pub monitor: MonitorArgs,
     /// Logging.
     #[command(flatten)]
     pub log: LogArgs,
@@ -69,6 +74,9 @@ pub enum Command {
     /// Look into the cluster, and change what it does.
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// How many workers there should be, and why; what other settings would do.
+    #[command(subcommand)]
+    Scale(ScaleCommand),
     /// Remove all finished tasks and batch inputs: nothing can be gone on from any more.
     CleanArtifacts,
     /// Remove all prepared circuits (same as `circuits clean`).

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use amqp::connect::Broker;
 use amqp::sign::AllowList;
 use anyhow::Context;
+use ops::circuits::progress::Absent;
 use ops::cli::Dirs;
 use ops::digest::Digest;
 use ops::exit;
@@ -50,6 +51,8 @@ pub struct Config {
     pub output: Output,
     /// Folder of the circuit store.
     pub circuits_dir: PathBuf,
+    /// What to do where there are no circuits yet.
+    pub absent: Absent,
     /// Folder of the artifact store.
     pub artifacts_dir: PathBuf,
     /// The machine.
@@ -141,6 +144,7 @@ impl Config {
             previous_proof: ends.previous_proof,
             output,
             circuits_dir: dirs.circuits(),
+            absent: dirs.absent(),
             artifacts_dir: dirs.artifacts(),
             machine,
             proving,

@@ -16,8 +16,9 @@ use ops::queue::{Cause, Event, MAX_DELIVERIES, Outcome, Report};
 use ops::task::{Kind, Task, TaskId, Work};
 use tokio::sync::watch;
 
-use crate::block::Counts;
-use crate::graph::Graph;
+use crate::block::{Cancelled, Counts};
+use crate::graph::{Graph, Standing};
+use crate::metrics::{self, BlockMetrics};
 use crate::progress::BlockProgress;
 use crate::queue::Queue;
 
@@ -79,6 +80,7 @@ pub struct Dispatch<'a> {
     trust: &'a Trust,
     progress: &'a mut BlockProgress,
     counts: &'a Counts,
+    metrics: BlockMetrics,
     /// How often the output of a task was reported and what was found is not it.
     missing: HashMap<TaskId, u32>,
 }
@@ -102,6 +104,7 @@ impl<'a> Dispatch<'a> {
             trust,
             progress,
             counts,
+            metrics: BlockMetrics::new(plan.block),
             missing: HashMap::new(),
         }
     }
@@ -114,6 +117,7 @@ impl<'a> Dispatch<'a> {
         if let Err(error) = queue.finish(block, artifacts).await {
             tracing::warn!(block_number = block.number, "queued tasks of the block may still be proved: {error}");
         }
+        self.show();
         result
     }
 
@@ -131,6 +135,7 @@ impl<'a> Dispatch<'a> {
             for task in lock(&self.graph).ready() {
                 self.queue.publish(task);
             }
+            self.show();
             tokio::select! {
                 report = reports.recv() => {
                     self.hear(report.context("the queue has ended")?).await?;
@@ -146,6 +151,12 @@ impl<'a> Dispatch<'a> {
         Ok(())
     }
 
+    /// Tells the metrics where the block stands.
+    fn show(&self) {
+        let eta = *lock(&self.progress.eta_source());
+        self.metrics.update(&lock(&self.graph), eta);
+    }
+
     fn count(&self, graph: &Graph) {
         let done: usize = Kind::ALL.into_iter().map(|kind| graph.count(kind).1).sum();
         self.counts.set(done, graph.len());
@@ -153,8 +164,16 @@ impl<'a> Dispatch<'a> {
 
     async fn hear(&mut self, Report { id, worker, event, output, genuine }: Report) -> anyhow::Result<()> {
         let number = self.plan.block.number;
+        if let Event::Ended(outcome) = &event
+            && let Some(kind) = lock(&self.graph).tasks().find(|task| task.id == id).map(|task| task.work.kind())
+        {
+            self.metrics.ended(id, kind, outcome);
+        }
         match event {
-            Event::Started => self.progress.started(id),
+            Event::Started => {
+                self.progress.started(id);
+                self.metrics.started(id);
+            }
             Event::Ended(Outcome::Done { reused, time }) => {
                 if !self.is_proof(&id, &worker, output, genuine).await? {
                     return Ok(());
@@ -169,7 +188,7 @@ impl<'a> Dispatch<'a> {
                 return Err(exit::resources(format!("block {number}: {reason}")));
             }
             Event::Ended(Outcome::Failed { reason, .. }) => bail!("block {number}: {reason}"),
-            Event::Ended(Outcome::Cancelled) | Event::Cancelled => bail!("block {number} was cancelled"),
+            Event::Ended(Outcome::Cancelled) | Event::Cancelled => return Err(Cancelled(number).into()),
         }
         Ok(())
     }
@@ -218,6 +237,7 @@ impl<'a> Dispatch<'a> {
             }
         };
         self.artifacts.remove_output(id).await?;
+        metrics::families().distrusted.inc();
         let reason =
             format!("what it returned for {} of block {} is not its proof: {reason}", task.work, task.block.number);
         self.queue.distrust(task, worker.to_owned(), reason);
@@ -231,12 +251,12 @@ impl<'a> Dispatch<'a> {
         let start = Instant::now();
         Arc::new(move || {
             let graph = lock(&graph);
-            let state = |task: &ops::task::Task, done: bool, parent: Option<usize>| TaskState {
+            let state = |task: &ops::task::Task, standing: Standing, parent: Option<usize>| TaskState {
                 id: task.id,
                 kind: task.work.kind(),
                 what: task.work.to_string(),
                 parent,
-                stage: if done { Stage::Done } else { Stage::Waiting },
+                stage: if standing == Standing::Done { Stage::Done } else { Stage::Waiting },
                 worker: None,
             };
             BlockState {
@@ -245,7 +265,7 @@ impl<'a> Dispatch<'a> {
                 transactions_proved: graph.transactions_proved(),
                 eta: *lock(&eta),
                 elapsed: start.elapsed(),
-                tasks: graph.states().map(|(task, done, parent)| state(task, done, parent)).collect(),
+                tasks: graph.states().map(|(task, standing, parent)| state(task, standing, parent)).collect(),
             }
         })
     }

@@ -22,6 +22,17 @@ enum State {
     Skipped,
 }
 
+/// Where a task stands, as others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Some of what it builds on is missing.
+    Waiting,
+    /// Given out.
+    GivenOut,
+    /// Its output is there, or not needed any more.
+    Done,
+}
+
 #[derive(Debug)]
 struct Node {
     task: Task,
@@ -149,10 +160,16 @@ impl Graph {
         self.nodes.iter().map(|node| &node.task)
     }
 
-    /// All tasks as [`Self::tasks`], with whether they are done (or not needed any more) and the place of the task that
-    /// builds on them.
-    pub fn states(&self) -> impl Iterator<Item = (&Task, bool, Option<usize>)> {
-        self.nodes.iter().map(|node| (&node.task, matches!(node.state, State::Done | State::Skipped), node.parent))
+    /// All tasks as [`Self::tasks`], with where they stand and the place of the task that builds on them.
+    pub fn states(&self) -> impl Iterator<Item = (&Task, Standing, Option<usize>)> {
+        self.nodes.iter().map(|node| {
+            let standing = match node.state {
+                State::Waiting => Standing::Waiting,
+                State::Running => Standing::GivenOut,
+                State::Done | State::Skipped => Standing::Done,
+            };
+            (&node.task, standing, node.parent)
+        })
     }
 
     /// Whether the outcome of a task still matters: nothing above it is there.

@@ -3,7 +3,8 @@
 //! [`source`] reads witnesses one block at a time. [`ops::decode`] cuts a block into batches, [`ops::plan`] runs them to
 //! find their segments, [`graph`] says which task may run when, [`dispatch`] gives tasks to the workers and follows them,
 //! [`output`] writes what is proved; [`mod@queue`] is where tasks go. [`prove`] is the one function that does this in order; [`follow`] does the same for blocks straight
-//! from a node. [`circuits`] is what `leader circuits` does, [`operate`] what `leader queue` does.
+//! from a node. [`circuits`] is what `leader circuits` does, [`operate`] what `leader queue` does, [`scale`] what
+//! `leader scale` does.
 
 pub mod block;
 pub mod circuits;
@@ -12,6 +13,7 @@ pub mod config;
 pub mod dispatch;
 pub mod follow;
 pub mod graph;
+pub mod metrics;
 pub mod operate;
 pub mod output;
 pub mod prepare;
@@ -19,6 +21,7 @@ pub mod previous;
 pub mod progress;
 pub mod prove;
 pub mod queue;
+pub mod scale;
 pub mod source;
 pub mod summary;
 
@@ -26,6 +29,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use ops::log::Screen;
+use ops::monitor::MonitorArgs;
 use ops::stack;
 
 use cli::{Cli, Command};
@@ -39,6 +43,7 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
     stack::prepare_rayon().context("cannot start the threads that prove")?;
     match cli.command {
         Command::Stdio(args) => {
+            watched(&cli.monitor)?;
             let config = Arc::new(Config::new(profile, &cli.prover, &cli.dirs, args.witness, args.ends)?);
             let runtime = runtime()?;
             let work = prove::stdio(config.clone(), screen);
@@ -48,6 +53,7 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
             result
         }
         Command::Rpc(args) => {
+            watched(&cli.monitor)?;
             let config = Arc::new(Config::new(profile, &cli.prover, &cli.dirs, None, args.ends.clone())?);
             let runtime = runtime()?;
             let work = follow::rpc(config.clone(), args, screen);
@@ -56,6 +62,7 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
             result
         }
         Command::Queue(command) => runtime()?.block_on(operate::run(command, profile, &cli.prover, &cli.dirs, screen)),
+        Command::Scale(command) => runtime()?.block_on(scale::run(command, &cli.prover)),
         Command::Circuits(command) => circuits::run(command, profile, &cli.dirs, screen),
         Command::CleanArtifacts => {
             ops::artifacts::clean(&cli.dirs.artifacts())?;
@@ -64,6 +71,12 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
         Command::Clean => circuits::clean(&cli.dirs, false),
         Command::Completions { shell } => ops::stdout::completions::<Cli>(shell),
     }
+}
+
+/// Begins to tell Prometheus what goes on.
+fn watched(monitor: &MonitorArgs) -> anyhow::Result<()> {
+    metrics::families();
+    monitor.start("leader", cli::COMMIT)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -9,7 +9,7 @@ use amqp::message::{BlockState, DeadMessage, Stage, TaskMessage};
 use amqp::operator::{ClusterState, Fate, Operator, RETRY_GROUP};
 use anyhow::{Context, bail};
 use ops::artifacts::{Artifacts, RunKey};
-use ops::circuits::progress;
+use ops::circuits::progress::{self, Absent};
 use ops::circuits::store::Store;
 use ops::cli::Dirs;
 use ops::digest::Digest;
@@ -31,14 +31,14 @@ pub async fn run(
     let broker = Broker::new(&prover.broker).map_err(|error| exit::usage(error.to_string()))?;
     broker.check().await.map_err(|error| exit::usage(error.to_string()))?;
     let artifacts = Artifacts::local(&dirs.artifacts())?;
-    let (profile, folder, screen) = (profile, dirs.circuits(), screen.clone());
+    let (profile, folder, absent, screen) = (profile, dirs.circuits(), dirs.absent(), screen.clone());
     let threads = broker.threads();
     let work = async move {
         let operator = Operator::connect(&broker).await.with_context(|| format!("broker {broker}"))?;
         let code = match command {
             QueueCommand::Dead(DeadCommand::Replay { id }) => {
                 let letter = find(&operator, &id).await?;
-                replay(letter, &artifacts, profile, folder, screen).await
+                replay(letter, &artifacts, (Store::new(&folder, profile), absent), screen).await
             }
             command => operate(command, &operator, &artifacts).await,
         };
@@ -141,14 +141,13 @@ async fn run_of(message: &TaskMessage, artifacts: &Artifacts) -> anyhow::Result<
 async fn replay(
     letter: DeadMessage,
     artifacts: &Artifacts,
-    profile: Profile,
-    folder: std::path::PathBuf,
+    (store, absent): (Store, Absent),
     screen: Screen,
 ) -> anyhow::Result<u8> {
     let task = letter.message.context("the dead letter holds no task")?.task;
     let inputs = Inputs::fetch(artifacts, &task).await.context("what the task works on")?;
     let work = move || {
-        let circuits = progress::open(&Store::new(&folder, profile), &screen)?;
+        let circuits = progress::open(&store, absent, &screen)?;
         tracing::info!(block_number = task.block.number, "working on {}", task.work);
         let prove = || execute::execute(&circuits, &task, inputs, &Arc::new(AtomicBool::new(false)));
         Ok::<_, anyhow::Error>(stack::run(prove).context("proving")??)

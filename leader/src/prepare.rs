@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use ops::artifacts::Artifacts;
+use ops::circuits::Circuits;
+use ops::circuits::progress::{self, Absent};
 use ops::circuits::store::Store;
 use ops::circuits::verifier::Verifier;
-use ops::circuits::{Circuits, progress};
 use ops::digest::Digest;
 use ops::log::Screen;
 use ops::profile::Security;
@@ -87,7 +88,12 @@ pub async fn prepare(config: Arc<Config>, artifacts: Artifacts, screen: &Screen)
 /// What checks proofs that others make. The circuits are needed only if it was never written.
 async fn find_verifier(config: &Arc<Config>, screen: &Screen) -> anyhow::Result<Verifier> {
     let store = Store::new(&config.circuits_dir, config.profile.clone());
-    if store.digest().is_none() || store.verifier().is_err() {
+    if config.absent == Absent::Wait {
+        let waiting = store.clone();
+        tokio::task::spawn_blocking(move || waiting.wait_until_complete())
+            .await
+            .context("waiting for circuits ended")?;
+    } else if store.digest().is_none() || store.verifier().is_err() {
         tracing::info!("there is no verifier file of profile {} yet: preparing its circuits", config.profile.name);
         drop(open_circuits(config, screen).await?);
     }
@@ -97,7 +103,8 @@ async fn find_verifier(config: &Arc<Config>, screen: &Screen) -> anyhow::Result<
 /// Circuits ready to prove. Off the async threads: a signal must not wait for minutes of preparation.
 async fn open_circuits(config: &Arc<Config>, screen: &Screen) -> anyhow::Result<Arc<Circuits>> {
     let (config, screen) = (config.clone(), screen.clone());
-    let open = move || progress::open(&Store::new(&config.circuits_dir, config.profile.clone()), &screen);
+    let open =
+        move || progress::open(&Store::new(&config.circuits_dir, config.profile.clone()), config.absent, &screen);
     Ok(Arc::new(tokio::task::spawn_blocking(open).await.context("preparing circuits ended")??))
 }
 
@@ -113,14 +120,9 @@ fn start_workers(config: &Config, queue: &memory::Queue, prover: &Prover, artifa
         circuits = prover.digest().short(),
         "ready to prove"
     );
-    let worker = Worker {
-        tasks: queue.clone(),
-        prover: prover.clone(),
-        artifacts: artifacts.clone(),
-        memory: Arc::new(Memory::new(config.segment_budget())),
-        threads: None,
-    };
-    for _ in 0..*workers {
-        tokio::spawn(serve::serve(worker.clone()));
+    let memory = Arc::new(Memory::new(config.segment_budget()));
+    for slot in 0..*workers {
+        let (tasks, prover, artifacts, memory) = (queue.clone(), prover.clone(), artifacts.clone(), memory.clone());
+        tokio::spawn(serve::serve(Worker { tasks, prover, artifacts, memory, threads: None, slot }));
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use crate::circuits::progress::Absent;
 use crate::{artifacts, env};
 
 /// Where things are kept.
@@ -12,6 +13,9 @@ pub struct Dirs {
     /// Prepared circuits. [default: blockproof/circuits in the user's cache folder]
     #[arg(long, global = true, value_name = "DIR", env = env::CIRCUITS_DIR, value_hint = ValueHint::DirPath, help_heading = "Folders")]
     pub circuits_dir: Option<PathBuf>,
+    /// Do not prepare circuits: wait until somebody else has put them into their folder, which is only read.
+    #[arg(long, global = true, env = env::WAIT_FOR_CIRCUITS, help_heading = "Folders")]
+    pub wait_for_circuits: bool,
     /// Batch inputs and finished tasks, from which an interrupted run goes on. [default: blockproof/artifacts in the
     /// user's cache folder]
     #[arg(long, global = true, value_name = "DIR", env = env::ARTIFACTS_DIR, value_hint = ValueHint::DirPath, help_heading = "Folders")]
@@ -22,6 +26,11 @@ impl Dirs {
     /// The folder of the circuit store.
     pub fn circuits(&self) -> PathBuf {
         self.circuits_dir.clone().unwrap_or_else(|| artifacts::cache_dir().join("circuits"))
+    }
+
+    /// What to do where there are no circuits yet.
+    pub fn absent(&self) -> Absent {
+        if self.wait_for_circuits { Absent::Wait } else { Absent::Build }
     }
 
     /// The folder of the artifact store.

@@ -30,6 +30,20 @@ pub const AMQP_KEY_FILE: &str = "AMQP_KEY_FILE";
 pub const RPC_URL: &str = "RPC_URL";
 /// Name of the worker.
 pub const WORKER_NAME: &str = "WORKER_NAME";
+/// Tasks that the worker takes.
+pub const WORKER_CLASS: &str = "WORKER_CLASS";
+/// Tasks that the worker takes at the same time.
+pub const WORKER_SLOTS: &str = "WORKER_SLOTS";
+/// Seconds that the worker has to finish its tasks when it is told to stop.
+pub const WORKER_GRACE: &str = "WORKER_GRACE";
+/// Wait until somebody else has prepared the circuits.
+pub const WAIT_FOR_CIRCUITS: &str = "WAIT_FOR_CIRCUITS";
+/// Address to answer Prometheus and probes at.
+pub const METRICS_ADDR: &str = "METRICS_ADDR";
+/// Seconds that numbers of single blocks and segments are kept.
+pub const METRICS_RECENT_SECONDS: &str = "METRICS_RECENT_SECONDS";
+/// Most series of single blocks and segments.
+pub const METRICS_RECENT_SERIES: &str = "METRICS_RECENT_SERIES";
 
 /// Circuit sizes by table, each a half-open range of logarithms such as `16..21`.
 pub mod sizes {

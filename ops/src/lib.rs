@@ -6,14 +6,17 @@
 //! - [`witness`]: what comes in.
 //! - [`profile`], [`machine`], [`circuits`]: what proving needs besides its input.
 //! - [`proof`], [`header`]: what goes out, and what it is compared with.
-//! - [`task`], [`mock`], [`artifacts`], [`queue`]: units of proving, what stands in for proofs in tests of load, where
-//!   inputs and outputs are, how tasks travel.
+//! - [`task`], [`mock`], [`queue`]: units of proving, what stands in for proofs in tests of load, how tasks travel.
+//! - [`metrics`], [`health`]: what the process says to those who watch it; `monitor` serves it, in binaries that run for
+//!   long (feature `monitor`).
+//! - [`artifacts`]: where inputs and outputs are.
 //! - [`execute`]: the only door to proving; [`serve`]: a worker's loop around it.
 //! - [`decode`], [`plan`], [`statement`], [`explain`]: a witness cut into batches and segments, what their proofs have to
 //!   state, and what is wrong with a witness that does not run.
 //! - [`cli`]: flags that several binaries have; [`exit`], [`stdout`]: what all of it ends in.
 
 pub mod env;
+pub mod health;
 pub mod log;
 pub mod panics;
 pub mod stack;
@@ -32,10 +35,13 @@ pub mod profile;
 pub mod header;
 pub mod proof;
 
-pub mod artifacts;
 pub mod mock;
 pub mod queue;
 pub mod task;
+
+pub mod metrics;
+
+pub mod artifacts;
 
 pub mod execute;
 pub mod serve;
@@ -47,4 +53,6 @@ pub mod statement;
 
 pub mod cli;
 pub mod exit;
+#[cfg(feature = "monitor")]
+pub mod monitor;
 pub mod stdout;

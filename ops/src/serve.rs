@@ -14,6 +14,7 @@ use crate::circuits::Circuits;
 use crate::digest::Digest;
 use crate::execute::{self, Failure, Inputs};
 use crate::machine::MB;
+use crate::metrics::tasks::{self as metrics, Outcome as Counted};
 use crate::mock::{self, Mock};
 use crate::queue::{Delivery, Outcome, Tasks};
 use crate::stack;
@@ -65,6 +66,8 @@ pub struct Worker<Q> {
     pub memory: Arc<Memory>,
     /// The threads that it proves on, if not those that all workers of the process share.
     pub threads: Option<Arc<ThreadPool>>,
+    /// Which of the workers of this process it is.
+    pub slot: usize,
 }
 
 /// Memory for segments, shared by the workers of a process.
@@ -78,6 +81,7 @@ impl Memory {
     /// So many bytes.
     pub fn new(bytes: u64) -> Self {
         let megabytes = u32::try_from(bytes / MB).unwrap_or(u32::MAX >> 3);
+        metrics::families().memory_budget.set((u64::from(megabytes) * MB) as f64);
         Self { megabytes, free: Semaphore::new(megabytes as usize) }
     }
 
@@ -87,14 +91,35 @@ impl Memory {
             return Err(Failure::Memory { needed: megabytes, there: self.megabytes });
         }
         // An error would mean that the semaphore was closed, which nobody does.
+        if let Ok(there) = self.free.try_acquire_many(megabytes) {
+            return Ok(Some(there));
+        }
+        let _waiting = Up::new(&metrics::families().memory_waiting);
         Ok(self.free.acquire_many(megabytes).await.ok())
+    }
+}
+
+/// A gauge that is one higher until this is dropped.
+struct Up<'a>(&'a prometheus::Gauge);
+
+impl<'a> Up<'a> {
+    fn new(gauge: &'a prometheus::Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
 /// Works on tasks, one at a time, until there will be no more.
 pub async fn serve<Q: Tasks>(worker: Worker<Q>) {
-    let Worker { tasks, prover, artifacts, memory, threads } = worker;
-    let bench = Bench { prover, artifacts, memory, threads };
+    let Worker { tasks, prover, artifacts, memory, threads, slot } = worker;
+    let bench = Bench { prover, artifacts, memory, threads, slot };
+    let _slot = Up::new(&metrics::families().slots);
     while let Some(delivery) = tasks.take().await {
         let span = span(&delivery.task);
         bench.handle(delivery).instrument(span).await;
@@ -107,11 +132,15 @@ struct Bench {
     artifacts: Artifacts,
     memory: Arc<Memory>,
     threads: Option<Arc<ThreadPool>>,
+    slot: usize,
 }
 
 impl Bench {
     async fn handle(&self, delivery: Delivery) {
         let start = Instant::now();
+        let _busy = Up::new(&metrics::families().busy);
+        let task = delivery.task.clone();
+        let counted = |outcome| metrics::families().ended(&task, outcome, start.elapsed());
         let kind = delivery.task.work.kind().name();
         match self.prove_and_store(&delivery).await {
             Ok(reused) => {
@@ -121,19 +150,25 @@ impl Bench {
                     Prover::Real(_) => tracing::info!(seconds, reused, "proved {kind}"),
                     Prover::Mock(_) => tracing::debug!(seconds, reused, "MOCK, nothing proved: {kind}"),
                 }
+                counted(if reused { Counted::Reused } else { Counted::Proved });
                 delivery.settle(Outcome::Done { reused, time });
             }
             Err(Failure::Aborted) => {
                 tracing::info!("{kind} stopped");
+                counted(Counted::Cancelled);
                 delivery.settle(Outcome::Cancelled);
             }
             Err(failure) if failure.retryable() => {
                 tracing::warn!(delivery = delivery.deliveries, "{kind} failed: {failure}");
+                counted(Counted::Retried);
+                metrics::families().failed(&task, failure.cause());
                 tokio::time::sleep(RETRY_PAUSE).await;
                 delivery.retry(failure.cause(), failure.to_string());
             }
             Err(failure) => {
                 tracing::error!("{kind} failed for good: {failure}");
+                counted(Counted::Failed);
+                metrics::families().failed(&task, failure.cause());
                 let (cause, reason) = (failure.cause(), failure.to_string());
                 delivery.settle(Outcome::Failed { cause, reason });
             }
@@ -142,7 +177,7 @@ impl Bench {
 
     /// Whether the output was there already.
     async fn prove_and_store(&self, delivery: &Delivery) -> Result<bool, Failure> {
-        let Self { prover, artifacts, memory, threads } = self;
+        let Self { prover, artifacts, memory, threads, slot } = self;
         let task = &delivery.task;
         execute::check(prover.digest(), prover.profile(), task)?;
         let circuits = match prover {
@@ -152,12 +187,23 @@ impl Bench {
         if patiently(delivery, move || artifacts.output(&task.id)).await?.is_some() {
             return Ok(true);
         }
+        let families = metrics::families();
+        let start = Instant::now();
         let inputs = patiently(delivery, move || Inputs::fetch(artifacts, task)).await?;
+        families.stage("fetch", start.elapsed());
         // Held while proving: segments that do not fit into memory together run one after another.
-        let _memory = memory.take(task.memory_mb()).await?;
-        let proof = prove_on_a_thread(delivery, circuits.clone(), inputs, threads.clone()).await?;
+        let start = Instant::now();
+        let memory = memory.take(task.memory_mb()).await?;
+        families.stage("memory_wait", start.elapsed());
+        families.slot_memory(*slot, u64::from(task.memory_mb()) * MB);
+        let proved = prove_on_a_thread(delivery, circuits.clone(), inputs, threads.clone()).await;
+        families.slot_memory(*slot, 0);
+        drop(memory);
+        let proof = proved?;
         stop_if_aborted(delivery)?;
+        let start = Instant::now();
         patiently(delivery, || artifacts.put_output(&task.id, &proof)).await?;
+        families.stage("store", start.elapsed());
         Ok(false)
     }
 }

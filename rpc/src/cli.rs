@@ -9,10 +9,11 @@ use std::str::FromStr;
 use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::primitives::B256;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use ops::monitor::MonitorArgs;
 use ops::{env, log::LogArgs, version};
 
 /// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
-const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
+pub const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,6 +41,9 @@ pub struct Cli {
     /// The node.
     #[command(flatten)]
     pub node: NodeArgs,
+    /// Metrics and probes.
+    #[command(flatten)]
+    pub monitor: MonitorArgs,
     /// Logging.
     #[command(flatten)]
     pub log: LogArgs,

@@ -3,7 +3,7 @@
 //! [`node`] asks and believes nothing that can be recomputed. [`native`] makes a witness by running the block again on a
 //! state that is proved ([`trie`]), [`jerigon`] takes the one of Polygon Zero's Erigon; [`fetch`] does either for blocks
 //! in a row. [`checkpoint`] is where a chain of proofs begins, [`fork`] what is refused, [`convert`] the only place that
-//! knows old and new types. [`cli`] is what was typed, [`run`](mod@run), [`check`], [`extract`] and [`output`] what is done about it.
+//! knows old and new types. [`metrics`] is what Prometheus hears of the node. [`cli`] is what was typed, [`run`](mod@run), [`check`], [`extract`] and [`output`] what is done about it.
 
 pub mod check;
 pub mod checkpoint;
@@ -14,6 +14,7 @@ pub mod extract;
 pub mod fetch;
 pub mod fork;
 pub mod jerigon;
+pub mod metrics;
 pub mod native;
 pub mod node;
 pub mod output;
@@ -32,6 +33,8 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
     if let Command::Completions { shell } = cli.command {
         return stdout::completions::<Cli>(shell);
     }
+    metrics::families();
+    cli.monitor.start("rpc", cli::COMMIT)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(stack::BYTES)
         .enable_all()

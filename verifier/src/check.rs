@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use evm_arithmetization::PublicValues;
-use ops::circuits::progress;
+use ops::circuits::progress::{self, Absent};
 use ops::circuits::store::{self, Store};
 use ops::circuits::verifier::Verifier;
 use ops::exit;
@@ -66,7 +66,7 @@ fn find_verifier(cli: &Cli, proofs: &[AnyProof], screen: &Screen) -> anyhow::Res
                 root.display()
             );
         }
-        progress::open(&store, screen)?;
+        progress::open(&store, Absent::Build, screen)?;
     }
     Ok(store.verifier()?)
 }

@@ -7,10 +7,11 @@ use amqp::connect::BrokerArgs;
 use amqp::topology::Class;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use ops::cli::{Dirs, LegacyArgs};
+use ops::monitor::MonitorArgs;
 use ops::{env, log::LogArgs, mock::Mock, profile::ProfileArgs, version};
 
 /// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
-const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
+pub const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,6 +44,9 @@ pub struct Cli {
     /// Where things are kept.
     #[command(flatten)]
     pub dirs: Dirs,
+    /// Metrics and probes.
+    #[command(flatten)]
+    pub monitor: MonitorArgs,
     /// Logging.
     #[command(flatten)]
     pub log: LogArgs,
@@ -106,16 +110,16 @@ pub struct WorkArgs {
     #[arg(long, short = 'r', value_enum, default_value = "amqp")]
     pub runtime: Runtime,
     /// Tasks that it takes.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "all", env = env::WORKER_CLASS)]
     pub class: Vec<ClassArg>,
     /// Tasks at the same time; each has its share of the cores. [default: one for each eight cores, as memory allows]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = env::WORKER_SLOTS)]
     pub slots: Option<NonZeroUsize>,
     /// Name in logs and in `leader queue status`, unique in the cluster. [default: host and process]
     #[arg(long, value_name = "NAME", env = env::WORKER_NAME)]
     pub name: Option<String>,
     /// Seconds to finish what it has when it is told to stop. Less than what kills it afterwards.
-    #[arg(long, value_name = "SECONDS", default_value = "600")]
+    #[arg(long, value_name = "SECONDS", default_value = "600", env = env::WORKER_GRACE)]
     pub grace: u64,
     /// Seconds after which a task is given up and tried again. Less than the broker's consumer timeout.
     #[arg(long, value_name = "SECONDS", default_value = "7200")]

@@ -17,6 +17,7 @@ use ops::circuits::progress;
 use ops::circuits::store::Store;
 use ops::log::Screen;
 use ops::machine::{self, Machine};
+use ops::metrics;
 use ops::profile::{Profile, Security};
 use ops::serve::{Memory, Prover, Worker, serve};
 use ops::{exit, stack, stdout};
@@ -45,6 +46,9 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
     cli.legacy.warn();
     let profile = cli.profile.resolve()?;
     stack::prepare_rayon().context("cannot start the threads that prove")?;
+    metrics::tasks::families();
+    amqp::metrics::families();
+    cli.monitor.start("worker", cli::COMMIT)?;
     let broker = Broker::new(&cli.broker).map_err(|error| exit::usage(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -83,14 +87,14 @@ async fn work(cli: Cli, profile: Profile, broker: Broker, screen: &Screen) -> an
     tracing::info!(slots, cores = machine.cores, profile = prover.profile(), "ready to prove");
     let (tasks, mut node) = amqp::worker::start(&broker, config, artifacts.clone());
     let memory = Arc::new(Memory::new(memory));
-    for _ in 0..slots {
+    for slot in 0..slots {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads((machine.cores / slots).max(1))
             .stack_size(stack::BYTES)
             .build()
             .context("cannot start the threads that prove")?;
         let (tasks, prover, artifacts, memory) = (tasks.clone(), prover.clone(), artifacts.clone(), memory.clone());
-        tokio::spawn(serve(Worker { tasks, prover, artifacts, memory, threads: Some(Arc::new(threads)) }));
+        tokio::spawn(serve(Worker { tasks, prover, artifacts, memory, threads: Some(Arc::new(threads)), slot }));
     }
     let mut told = false;
     let end = loop {
@@ -129,7 +133,8 @@ async fn prepare(cli: &Cli, profile: &Profile, screen: &Screen) -> anyhow::Resul
         );
     }
     let (store, screen) = (Store::new(&cli.dirs.circuits(), profile.clone()), screen.clone());
-    let open = move || progress::open(&store, &screen);
+    let absent = cli.dirs.absent();
+    let open = move || progress::open(&store, absent, &screen);
     Ok(Prover::Real(Arc::new(tokio::task::spawn_blocking(open).await.context("preparing circuits ended")??)))
 }
 

@@ -10,6 +10,7 @@ use ops::task::{Kind, TaskId};
 
 use super::{AUDIT, Actor, Config, Flight, GONE, SAMPLES, STRAGGLER, Seen};
 use crate::message::{Control, LeaderState, Presence, Stage, decode, encode};
+use crate::metrics::families;
 use crate::session::{Session, SessionError};
 use crate::topology::{self, Class, task_queue, task_queues};
 
@@ -133,6 +134,7 @@ impl Actor {
             match self.flights.get_mut(&id) {
                 Some(flight) if straggles => {
                     flight.copies += 1;
+                    families().given_out_again.inc();
                     let task = flight.task.clone();
                     self.send_task(&task, class);
                 }

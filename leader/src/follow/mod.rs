@@ -33,6 +33,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::block::{Upon, begin};
 use crate::cli::RpcArgs;
 use crate::config::{Config, Output};
+use crate::metrics;
 use crate::output::{self, Finished, proof_path};
 use crate::prepare::{Shared, prepare};
 use crate::previous::{check_start, read_previous, start_after};
@@ -160,6 +161,8 @@ struct Follower {
     rest: Option<Instant>,
     /// Whether the node has failed, and that was said.
     away: bool,
+    /// When the lag was last measured; number and timestamp of the oldest block that was not proved.
+    measured: Option<(Instant, Option<(u64, u64)>)>,
     proofs: Vec<Finished>,
 }
 
@@ -173,8 +176,8 @@ impl Follower {
             tracing::info!(block_number = last.number, block_hash = %last.hash, "going on after the last proved block");
         }
         let covers_from = state.first_block();
-        let (checkpoint, fetch, rest, away, proofs) = (None, None, None, false, Vec::new());
-        Self { shared, course, state, line, previous, checkpoint, covers_from, fetch, rest, away, proofs }
+        let (checkpoint, fetch, rest, away, measured, proofs) = (None, None, None, false, None, Vec::new());
+        Self { shared, course, state, line, previous, checkpoint, covers_from, fetch, rest, away, measured, proofs }
     }
 
     /// Until the last block is proved, if there is one.
@@ -211,6 +214,7 @@ impl Follower {
     async fn look(&mut self) -> Result<(), Trouble> {
         self.compare().await?;
         self.write().await?;
+        self.measure().await?;
         if self.fetch.is_none() && self.rest.is_none() && self.line.working() < self.shared.config.block_pool_size {
             self.begin_fetch().await?;
         }
@@ -250,6 +254,7 @@ impl Follower {
             }
             None => 0,
         };
+        metrics::families().reorgs.inc();
         tracing::warn!(
             fork_point = fork.map(tracing::field::display),
             depth,
@@ -288,6 +293,31 @@ impl Follower {
             }
             self.state.add(ProvedBlock { number, hash }).map_err(Trouble::End)?;
         }
+        Ok(())
+    }
+
+    /// Says how far the proofs are behind the chain.
+    async fn measure(&mut self) -> Result<(), Trouble> {
+        if self.measured.is_some_and(|(at, _)| at.elapsed() < self.course.poll) {
+            return Ok(());
+        }
+        let Course { node, head, end, .. } = &self.course;
+        let Some(head) = head.number(node).await? else { return Ok(()) };
+        let last = end.map_or(head, |end| head.min(end));
+        let proved = self.state.proved().last().map_or(self.state.first_block() - 1, |block| block.number);
+        let families = metrics::families();
+        families.head.set(last as f64);
+        families.proved.set(proved as f64);
+        families.lag_blocks.set(last.saturating_sub(proved) as f64);
+        let known = self.measured.and_then(|(_, oldest)| oldest).filter(|(number, _)| *number == proved + 1);
+        let oldest = match known {
+            _ if last <= proved => None,
+            Some(known) => Some(known),
+            None => Some((proved + 1, node.header(BlockId::number(proved + 1)).await?.timestamp)),
+        };
+        let age = oldest.map_or(0.0, |(_, timestamp)| amqp::message::now() as f64 / 1000.0 - timestamp as f64);
+        families.lag_seconds.set(age.max(0.0));
+        self.measured = Some((Instant::now(), oldest));
         Ok(())
     }
 

@@ -9,10 +9,29 @@ use super::Circuits;
 use super::build::Step;
 use super::store::Store;
 use crate::log::Screen;
-use crate::stack;
+use crate::{health, stack};
+
+/// What to do where there are no circuits yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Prepare them.
+    Build,
+    /// Wait until somebody else has.
+    Wait,
+}
 
 /// Circuits ready to prove.
-pub fn open(store: &Store, screen: &Screen) -> anyhow::Result<Circuits> {
+pub fn open(store: &Store, absent: Absent, screen: &Screen) -> anyhow::Result<Circuits> {
+    health::missing("circuits", "not loaded yet");
+    let circuits = match absent {
+        Absent::Build => build(store, screen)?,
+        Absent::Wait => stack::run(|| store.wait()).context("reading circuits")??,
+    };
+    health::there("circuits");
+    Ok(circuits)
+}
+
+fn build(store: &Store, screen: &Screen) -> anyhow::Result<Circuits> {
     let progress = Progress::new(store.profile_name(), screen);
     let listen = |step| progress.step(step);
     // Building them recurses deeply.

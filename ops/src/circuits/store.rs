@@ -13,6 +13,7 @@
 //! on where it was.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use evm_arithmetization::fixed_recursive_verifier::RecursiveCircuitsForTable;
 use evm_arithmetization::{AllRecursiveCircuits, NUM_TABLES, RecursiveCircuitsForTableSize};
@@ -25,6 +26,7 @@ use super::{Circuits, Starks};
 use crate::digest::Digest;
 use crate::fs::{self, FsError};
 use crate::machine::{self, Machine};
+use crate::metrics::tasks;
 use crate::profile::{Profile, TABLES};
 use crate::sealed::{self, Sealed, SealedError};
 use crate::version;
@@ -34,6 +36,10 @@ const FORMAT: u32 = 1;
 
 /// A manifest may not be larger than this; the largest have some ten kilobytes.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+
+/// Rest between two looks whether somebody else has prepared the circuits, and so many looks between words about it.
+const LOOK: Duration = Duration::from_secs(2);
+const LOOKS_PER_WORD: u32 = 30;
 
 type GeneratorSerializer = DefaultGeneratorSerializer<evm_arithmetization::RecursionConfig, 2>;
 
@@ -67,6 +73,14 @@ pub enum StoreError {
         free: u64,
         /// Folder of the store.
         path: PathBuf,
+    },
+    /// Somebody else's circuits cannot be used, and here none are built.
+    #[error("the circuits in {} cannot be used: {reason}; prepare them again with `leader circuits build`", path.display())]
+    Unusable {
+        /// Folder of the store.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// A rebuilt circuit is not the one that the others were built for.
     #[error("circuits rebuilt from the same sources have digest {found}, and the store at {} says {expected}; remove it with `leader circuits clean`", path.display())]
@@ -164,6 +178,32 @@ impl Store {
         Ok(Verifier::read(&self.path("verifier"))?)
     }
 
+    /// Circuits ready to prove, that somebody else prepares: waits until they are complete, and only reads.
+    pub fn wait(&self) -> Result<Circuits, StoreError> {
+        self.wait_until_complete();
+        let unusable = |reason: String| StoreError::Unusable { path: self.folder.clone(), reason };
+        let upper = self.read_upper().map_err(|error| unusable(error.to_string()))?;
+        let verifier = Verifier::new(self.profile.clone(), &upper)?;
+        if self.digest() != Some(verifier.digest) {
+            return Err(unusable("the upper ones are not those of the manifest".to_owned()));
+        }
+        Ok(Circuits::new(self.profile.clone(), verifier.digest, upper, self.clone()))
+    }
+
+    /// Waits until somebody else has prepared the circuits.
+    pub fn wait_until_complete(&self) {
+        for looks in 0u32.. {
+            if self.digest().is_some() {
+                return;
+            }
+            if looks.is_multiple_of(LOOKS_PER_WORD) {
+                let (profile, folder) = (self.profile_name(), self.folder.display());
+                tracing::info!("waiting until the circuits of profile {profile} are prepared in {folder}");
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// Circuits ready to prove: read if they are there, built and written if not. `listen` hears every step.
     pub fn open(&self, listen: &(dyn Fn(Step) + Sync)) -> Result<Circuits, StoreError> {
         fs::create_dir_all(&self.folder)?;
@@ -254,7 +294,9 @@ impl Store {
                 by_table[table].by_stark_size.insert(size, circuits);
             }
         }
+        let start = Instant::now();
         let mut upper = build::upper(by_table, &self.profile, &mut steps);
+        tasks::families().circuits("build", start.elapsed());
         steps.next("writing the upper circuits");
         // From here on they are read again one by one, when a segment needs them.
         for table in &mut upper.by_table {
@@ -286,7 +328,9 @@ impl Store {
         table: usize,
         size: usize,
     ) -> Result<RecursiveCircuitsForTableSize, StoreError> {
+        let start = Instant::now();
         let circuits = build::table(starks, &self.profile, table, size);
+        tasks::families().circuits("build", start.elapsed());
         let what = table_name(table, size);
         let mut bytes = Vec::new();
         circuits
@@ -297,21 +341,22 @@ impl Store {
     }
 
     fn read_table(&self, table: usize, size: usize) -> Result<RecursiveCircuitsForTableSize, SealedError> {
+        let start = Instant::now();
         let sealed = self.read(&table_name(table, size))?;
         let mut buffer = Buffer::new(sealed.payload());
-        RecursiveCircuitsForTableSize::from_buffer(&mut buffer, &DefaultGateSerializer, &GeneratorSerializer::default())
-            .map_err(|_| SealedError::Foreign)
+        let (gates, generators) = (&DefaultGateSerializer, &GeneratorSerializer::default());
+        let circuits = RecursiveCircuitsForTableSize::from_buffer(&mut buffer, gates, generators);
+        tasks::families().circuits("load_table", start.elapsed());
+        circuits.map_err(|_| SealedError::Foreign)
     }
 
     fn read_upper(&self) -> Result<AllRecursiveCircuits, SealedError> {
+        let start = Instant::now();
         let sealed = self.read("upper")?;
-        AllRecursiveCircuits::from_bytes(
-            sealed.payload(),
-            true,
-            &DefaultGateSerializer,
-            &GeneratorSerializer::default(),
-        )
-        .map_err(|_| SealedError::Foreign)
+        let (gates, generators) = (&DefaultGateSerializer, &GeneratorSerializer::default());
+        let circuits = AllRecursiveCircuits::from_bytes(sealed.payload(), true, gates, generators);
+        tasks::families().circuits("load", start.elapsed());
+        circuits.map_err(|_| SealedError::Foreign)
     }
 
     fn read(&self, what: &str) -> Result<Sealed<FileHeader>, SealedError> {

@@ -1,6 +1,6 @@
 //! The only door to proving: a task, the circuits, and the proofs it builds on give a proof.
 //!
-//! A function of its arguments: no globals, no files, no queue. Whoever calls it fetches the inputs first and stores
+//! A function of its arguments: no files, no queue, and nothing global but the counting of what it took. Whoever calls it fetches the inputs first and stores
 //! the output after; it blocks for seconds to minutes and wants a thread of its own with a large stack.
 
 mod merge;
@@ -9,6 +9,7 @@ pub mod simulate;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use evm_arithmetization::generation::DebugOutputTries;
 use evm_arithmetization::{GenerationInputs, ProofWithPublicValues};
@@ -17,6 +18,7 @@ use crate::artifacts::{ArtifactError, Artifacts};
 use crate::circuits::Circuits;
 use crate::circuits::store::StoreError;
 use crate::digest::Digest;
+use crate::metrics::tasks;
 use crate::panics;
 use crate::profile::SizeError;
 use crate::queue::Cause;
@@ -180,8 +182,18 @@ fn prove(
     inputs: Inputs,
     abort: &Arc<AtomicBool>,
 ) -> Result<ProofWithPublicValues, Failure> {
+    if let (Work::Segment(work), Inputs::Batch(inputs)) = (&task.work, &inputs) {
+        return segment::prove(circuits, task, work, inputs, abort);
+    }
+    let start = Instant::now();
+    let proof = join(circuits, task, inputs)?;
+    tasks::families().stage(tasks::kind(task.work.kind()), start.elapsed());
+    Ok(proof)
+}
+
+/// Merges, and blocks.
+fn join(circuits: &Circuits, task: &Task, inputs: Inputs) -> Result<ProofWithPublicValues, Failure> {
     match (&task.work, inputs) {
-        (Work::Segment(work), Inputs::Batch(inputs)) => segment::prove(circuits, work, &inputs, abort),
         (Work::SegmentMerge { left, right, .. }, Inputs::Proofs(left_proof, right_proof)) => {
             let right = right.as_ref().zip(right_proof.as_deref());
             merge::segments(&circuits.upper, (left, &left_proof), right)

@@ -38,6 +38,7 @@ use self::error::is_unknown_method;
 pub use self::proof::Proof;
 pub use self::retry::Retries;
 use self::transport::{Http, HttpFailure};
+use crate::metrics;
 
 /// Texts of nodes are cut after so many characters.
 const LONGEST_MESSAGE: usize = 300;
@@ -335,8 +336,11 @@ impl Inner {
     async fn attempt(&self, method: &str, params: &Value) -> Result<Box<RawValue>, NodeError> {
         let _permit = self.gate.acquire().await;
         self.requests.fetch_add(1, Ordering::Relaxed);
+        let start = Instant::now();
         let answer = self.client.request::<_, Box<RawValue>>(method.to_owned(), params.clone()).await;
-        answer.map_err(|error| self.explain(method, error))
+        let answer = answer.map_err(|error| self.explain(method, error));
+        metrics::families().asked(method, start.elapsed(), &answer);
+        answer
     }
 
     async fn batch(&self, method: &str, params: Vec<Value>) -> Result<Vec<Box<RawValue>>, NodeError> {
@@ -355,6 +359,13 @@ impl Inner {
     async fn attempt_batch(&self, method: &str, params: &[Value]) -> Result<Vec<Box<RawValue>>, NodeError> {
         let _permit = self.gate.acquire().await;
         self.requests.fetch_add(1, Ordering::Relaxed);
+        let start = Instant::now();
+        let answers = self.send_batch(method, params).await;
+        metrics::families().asked(method, start.elapsed(), &answers);
+        answers
+    }
+
+    async fn send_batch(&self, method: &str, params: &[Value]) -> Result<Vec<Box<RawValue>>, NodeError> {
         let mut batch = self.client.new_batch();
         let waiting = params.iter().map(|params| batch.add_call::<_, Box<RawValue>>(method.to_owned(), params));
         let waiting = waiting.collect::<Result<Vec<_>, _>>().map_err(|error| self.explain(method, error))?;

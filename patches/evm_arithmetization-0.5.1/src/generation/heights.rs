@@ -8,6 +8,8 @@ use std::collections::HashSet;
 
 use anyhow::anyhow;
 use plonky2::field::extension::Extendable;
+use plonky2::field::polynomial::PolynomialValues;
+use plonky2::field::types::Field;
 use plonky2::hash::hash_types::RichField;
 
 use super::{
@@ -17,6 +19,7 @@ use super::{
 };
 use crate::all_stark::{Table, NUM_TABLES};
 use crate::arithmetic::{BinaryOperator, Operation};
+use crate::cpu::columns::COL_MAP;
 use crate::keccak_sponge::columns::KECCAK_RATE_BYTES;
 use crate::witness::memory::{MemoryOp, MemoryOpKind};
 
@@ -30,6 +33,14 @@ const KECCAK_ROUNDS: usize = 24;
 /// The registers before and after a segment, as its proof states them.
 pub fn registers(segment_data: &GenerationSegmentData) -> (RegistersData, RegistersData) {
     (segment_data.registers_before.into(), segment_data.registers_after.into())
+}
+
+/// Cycles until the CPU of a segment halts or hands over to the next one: the rows of its table before the padding, which
+/// executes nothing.
+pub fn cpu_cycles<F: Field>(cpu: &[PolynomialValues<F>]) -> usize {
+    let flags: Vec<_> = COL_MAP.op.iter().map(|&column| &cpu[column].values).collect();
+    let rows = cpu[0].values.len();
+    (0..rows).rev().find(|&row| flags.iter().any(|flag| flag[row] != F::ZERO)).map_or(0, |last| last + 1)
 }
 
 /// Logarithm of the rows of every table of a segment, `None` for a table that the segment does not use, in the order
