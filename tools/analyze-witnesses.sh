@@ -7,8 +7,8 @@
 # DIR is a folder with a file `bN.json` for each block, as `rpc fetch --output-dir` writes them, or a packed one, such as
 # witnesses/cancun/devnet.tar.xz. FLAGs go to `leader`: `--batch-size 1`, `--max-cpu-len-log 19`, `--profile mainnet`.
 #
-# Needs python3. Exit codes: 0 done, 1 a block does not execute, 2 wrong usage or a block is missing, 3 a program is
-# missing.
+# LEADER names the program; default: that of target/release, which is built. Needs python3. Exit codes: 0 done, 1 a block
+# does not execute, 2 wrong usage or a block is missing, 3 a program is missing.
 set -euo pipefail
 
 usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; }
@@ -24,7 +24,7 @@ for number in "$first" "$last"; do
   [[ $number =~ ^(0|[1-9][0-9]{0,9})$ ]] || wrong "\`$number\` is not a block number: it has digits only"
 done
 ((first <= last)) || wrong "FIRST is $first, and LAST is $last: nothing is between them"
-for program in cargo python3; do
+for program in "${LEADER:-cargo}" python3; do
   command -v "$program" >/dev/null || { echo "$program is missing" >&2 && exit 3; }
 done
 
@@ -63,9 +63,12 @@ for ((number = first; number <= last; number++)); do
   [ -f "$folder/b$number.json" ] || wrong "block $number is missing: $dir has no b$number.json"
 done
 
-# Cargo has a word on its own progress.
-(cd "$here" && cargo build --release --locked -p leader)
-leader=$(cd "$here" && realpath -m "${CARGO_TARGET_DIR:-target}")/release/leader
+leader=${LEADER:-}
+if [ -z "$leader" ]; then
+  # Cargo has a word on its own progress.
+  (cd "$here" && cargo build --release --locked -p leader)
+  leader=$(cd "$here" && realpath -m "${CARGO_TARGET_DIR:-target}")/release/leader
+fi
 
 line() { printf '%8s %6s %12s %8s %9s\n' "$@"; }
 SECONDS=0

@@ -25,7 +25,7 @@ stop() {
 HOME=$folder RUNNING_UNDER_SYSTEMD=true "$server" >"$folder/out" 2>&1 &
 broker=$!
 trap stop EXIT
-for _ in $(seq 300); do
+for _ in $(seq 900); do
   (exec 3<>"/dev/tcp/127.0.0.1/$RABBITMQ_NODE_PORT") 2>/dev/null && ready=yes && break
   kill -0 "$broker" 2>/dev/null || break
   sleep 0.2
