@@ -13,8 +13,8 @@ mod settle;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -123,14 +123,35 @@ enum Command {
     Drain(Duration),
 }
 
+/// Since when a worker has had the task that it has had for longest.
+#[derive(Clone, Debug, Default)]
+pub struct Oldest(Arc<StdMutex<Option<Instant>>>);
+
+impl Oldest {
+    /// For how long; absent if it has none.
+    pub fn age(&self) -> Option<Duration> {
+        self.lock().map(|since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A worker at the broker.
 #[derive(Debug)]
 pub struct Node {
     commands: mpsc::UnboundedSender<Command>,
     end: oneshot::Receiver<End>,
+    oldest: Oldest,
 }
 
 impl Node {
+    /// What it has had for longest, now and later.
+    pub fn oldest(&self) -> Oldest {
+        self.oldest.clone()
+    }
+
     /// Waits until it takes no more tasks.
     pub async fn ended(&mut self) -> End {
         (&mut self.end).await.unwrap_or(End::Refused("the threads that talk to the broker have ended".to_owned()))
@@ -149,7 +170,9 @@ pub fn start(broker: &Broker, config: Config, artifacts: Artifacts) -> (Slots, N
     let (commands, received) = mpsc::unbounded_channel();
     let (deliveries, slots) = mpsc::unbounded_channel();
     let (ended, end) = oneshot::channel();
+    let oldest = Oldest::default();
     let actor = Actor {
+        oldest: oldest.clone(),
         broker: broker.clone(),
         config,
         artifacts: artifacts.clone(),
@@ -173,7 +196,7 @@ pub fn start(broker: &Broker, config: Config, artifacts: Artifacts) -> (Slots, N
             tracing::debug!("nobody waits for the end of this worker");
         }
     });
-    (Slots { deliveries: Arc::new(Mutex::new(slots)), artifacts }, Node { commands, end })
+    (Slots { deliveries: Arc::new(Mutex::new(slots)), artifacts }, Node { commands, end, oldest })
 }
 
 /// A task in the hands of a slot.
@@ -207,6 +230,7 @@ struct Actor {
     commands: mpsc::UnboundedSender<Command>,
     deliveries: mpsc::UnboundedSender<(RunKey, Digest, Delivery)>,
     running: HashMap<TaskId, Running>,
+    oldest: Oldest,
     outbox: VecDeque<Parcel>,
     /// Whether some leader has wanted proofs of these circuits.
     matched: bool,
@@ -420,6 +444,11 @@ impl Actor {
             tracing::debug!("no slot takes tasks any more");
         }
         self.running.insert(id, Running { message, ackers, abort, since: Instant::now(), because: None });
+        self.note_oldest();
+    }
+
+    fn note_oldest(&self) {
+        *self.oldest.lock() = self.running.values().map(|running| running.since).min();
     }
 
     async fn hear(&mut self, command: Command) {

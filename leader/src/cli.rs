@@ -18,8 +18,9 @@ use rpc::cli::NodeArgs;
 use crate::follow::Head;
 use crate::scale::cli::ScaleCommand;
 
-/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
-pub const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
+/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if nobody knows.
+pub const COMMIT: &str =
+    git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = version::GIVEN_COMMIT);
 
 const EXAMPLES: &str = "\
 Examples:

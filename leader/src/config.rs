@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use amqp::connect::Broker;
 use amqp::sign::AllowList;
 use anyhow::Context;
+use ops::artifacts::Place;
 use ops::circuits::progress::Absent;
 use ops::cli::Dirs;
 use ops::digest::Digest;
@@ -53,8 +54,8 @@ pub struct Config {
     pub circuits_dir: PathBuf,
     /// What to do where there are no circuits yet.
     pub absent: Absent,
-    /// Folder of the artifact store.
-    pub artifacts_dir: PathBuf,
+    /// Where the artifact store is.
+    pub artifacts: Place,
     /// The machine.
     pub machine: Machine,
     /// Where tasks are worked on.
@@ -145,7 +146,7 @@ impl Config {
             output,
             circuits_dir: dirs.circuits(),
             absent: dirs.absent(),
-            artifacts_dir: dirs.artifacts(),
+            artifacts: dirs.artifacts()?,
             machine,
             proving,
             profile,

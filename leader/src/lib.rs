@@ -65,7 +65,7 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
         Command::Scale(command) => runtime()?.block_on(scale::run(command, &cli.prover)),
         Command::Circuits(command) => circuits::run(command, profile, &cli.dirs, screen),
         Command::CleanArtifacts => {
-            ops::artifacts::clean(&cli.dirs.artifacts())?;
+            runtime()?.block_on(ops::artifacts::clean(&cli.dirs.artifacts()?))?;
             Ok(ops::exit::OK)
         }
         Command::Clean => circuits::clean(&cli.dirs, false),

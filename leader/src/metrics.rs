@@ -12,6 +12,7 @@ use ops::task::{BlockId, Kind, TaskId};
 use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec};
 
 use crate::graph::{Graph, Standing};
+use crate::progress::guess;
 
 /// Weight of the newest time in the mean of a kind.
 const NEWEST: f64 = 0.1;
@@ -55,7 +56,7 @@ static FAMILIES: LazyLock<Families> = LazyLock::new(|| Families {
     backlog: gauges("backlog_tasks", "Tasks of this leader's blocks that are not done", &["class", "stage"]),
     backlog_seconds: gauges(
         "backlog_seconds",
-        "What these would take one slot, by the mean time of the tasks of each kind so far",
+        "What these would take one slot, by what tasks have taken so far; 0 before any was measured",
         &["class"],
     ),
     tasks: counters("leader_tasks_total", "Tasks of this leader's blocks, by what was reported", &["kind", "outcome"]),
@@ -141,14 +142,21 @@ struct Board {
 static BOARD: LazyLock<Mutex<Board>> = LazyLock::new(Mutex::default);
 
 impl Board {
+    /// Mean time of a task of a kind in seconds: as measured, or by what others have taken; 0 before any was.
+    fn mean(&self, kind: Kind) -> f64 {
+        let measured = || Kind::ALL.into_iter().zip(self.means).filter_map(|(kind, mean)| Some(mean? / guess(kind)));
+        let count = measured().count().max(1) as f64;
+        self.means[kind as usize].unwrap_or_else(|| measured().sum::<f64>() / count * guess(kind))
+    }
+
     fn show(&self) {
         for class in [Class::Merge, Class::Segment] {
             let mut seconds = 0.0;
             let mut counts = [0; STAGES.len()];
-            for (kind, mean) in Kind::ALL.into_iter().zip(self.means).filter(|(kind, _)| class_of(*kind) == class) {
+            for kind in Kind::ALL.into_iter().filter(|kind| class_of(*kind) == class) {
                 for of_block in self.blocks.values().map(|counts| &counts[kind as usize]) {
                     counts.iter_mut().zip(of_block).for_each(|(all, of_block)| *all += of_block);
-                    seconds += of_block.iter().sum::<usize>() as f64 * mean.unwrap_or_default();
+                    seconds += of_block.iter().sum::<usize>() as f64 * self.mean(kind);
                 }
             }
             let class = class.to_string();

@@ -30,7 +30,7 @@ pub async fn run(
 ) -> anyhow::Result<u8> {
     let broker = Broker::new(&prover.broker).map_err(|error| exit::usage(error.to_string()))?;
     broker.check().await.map_err(|error| exit::usage(error.to_string()))?;
-    let artifacts = Artifacts::local(&dirs.artifacts())?;
+    let artifacts = Artifacts::open(&dirs.artifacts()?).await?;
     let (profile, folder, absent, screen) = (profile, dirs.circuits(), dirs.absent(), screen.clone());
     let threads = broker.threads();
     let work = async move {

@@ -11,10 +11,6 @@ use ops::task::{Kind, TaskId};
 
 use crate::graph::Graph;
 
-/// Time of a task relative to a segment's, before any was measured: from proofs of small blocks.
-const GUESS: [(Kind, f64); 4] =
-    [(Kind::Segment, 1.0), (Kind::SegmentMerge, 0.2), (Kind::BatchMerge, 0.2), (Kind::Block, 0.45)];
-
 /// Tells how a block is getting on.
 #[derive(Debug)]
 pub struct BlockProgress {
@@ -150,8 +146,13 @@ impl Drop for BlockProgress {
     }
 }
 
-fn guess(kind: Kind) -> f64 {
-    GUESS.into_iter().find_map(|(of, guess)| (of == kind).then_some(guess)).unwrap_or(1.0)
+/// Time of a task relative to a segment's, before any of its kind was measured: from proofs of small blocks.
+pub fn guess(kind: Kind) -> f64 {
+    match kind {
+        Kind::Segment => 1.0,
+        Kind::SegmentMerge | Kind::BatchMerge => 0.2,
+        Kind::Block => 0.45,
+    }
 }
 
 fn state(graph: &Graph) -> String {

@@ -72,7 +72,7 @@ pub async fn print_block_plan(config: &Config, witness: Witness) -> anyhow::Resu
 }
 
 async fn prove(config: Arc<Config>, screen: &Screen) -> anyhow::Result<u8> {
-    let artifacts = Artifacts::local(&config.artifacts_dir)?;
+    let artifacts = Artifacts::open(&config.artifacts).await?;
     let mut blocks = source::open(config.witness.clone());
     // A witness or a previous proof that cannot be read is known before minutes of preparation.
     let Some(mut first) = blocks.recv().await.transpose()? else { return Ok(exit::OK) };

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use crate::artifacts::{self, Place};
 use crate::circuits::progress::Absent;
-use crate::{artifacts, env};
+use crate::{env, exit};
 
 /// Where things are kept.
 #[derive(Args, Debug)]
@@ -16,9 +17,9 @@ pub struct Dirs {
     /// Do not prepare circuits: wait until somebody else has put them into their folder, which is only read.
     #[arg(long, global = true, env = env::WAIT_FOR_CIRCUITS, help_heading = "Folders")]
     pub wait_for_circuits: bool,
-    /// Batch inputs and finished tasks, from which an interrupted run goes on. [default: blockproof/artifacts in the
-    /// user's cache folder]
-    #[arg(long, global = true, value_name = "DIR", env = env::ARTIFACTS_DIR, value_hint = ValueHint::DirPath, help_heading = "Folders")]
+    /// Batch inputs and finished tasks, from which an interrupted run goes on: a folder, gs://BUCKET/PREFIX or
+    /// s3://BUCKET/PREFIX, with credentials from the environment. [default: blockproof/artifacts in the user's cache folder]
+    #[arg(long, global = true, value_name = "PLACE", env = env::ARTIFACTS_DIR, value_hint = ValueHint::DirPath, help_heading = "Folders")]
     pub artifacts_dir: Option<PathBuf>,
 }
 
@@ -33,9 +34,14 @@ impl Dirs {
         if self.wait_for_circuits { Absent::Wait } else { Absent::Build }
     }
 
-    /// The folder of the artifact store.
-    pub fn artifacts(&self) -> PathBuf {
-        self.artifacts_dir.clone().unwrap_or_else(|| artifacts::cache_dir().join("artifacts"))
+    /// Where the artifact store is.
+    pub fn artifacts(&self) -> anyhow::Result<Place> {
+        match &self.artifacts_dir {
+            Some(place) => {
+                Place::parse(place.as_os_str()).map_err(|error| exit::usage(format!("--artifacts-dir: {error}")))
+            }
+            None => Ok(Place::Folder(artifacts::cache_dir().join("artifacts"))),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Every environment variable that the binaries read, once each, with what it does.
+//! Every environment variable that the binaries read, once each, with what it does: but for those that clouds and
+//! Kubernetes set for everybody, such as `AWS_REGION`.
 //!
 //! The names of the circuit sizes are those of the ancestor, zero-bin, so that its deployments keep working.
 
@@ -10,7 +11,7 @@ pub const LOG_FORMAT: &str = "LOG_FORMAT";
 pub const PROFILE: &str = "PROVER_PROFILE";
 /// Folder of prepared circuits.
 pub const CIRCUITS_DIR: &str = "CIRCUITS_DIR";
-/// Folder of batch inputs and finished tasks.
+/// Place of batch inputs and finished tasks.
 pub const ARTIFACTS_DIR: &str = "ARTIFACTS_DIR";
 /// Keep the proofs of segments and merges after their block is proved.
 pub const KEEP_INTERMEDIATE_PROOFS: &str = "ZERO_BIN_KEEP_INTERMEDIATE_PROOFS";
@@ -28,6 +29,8 @@ pub const AMQP_CERT_FILE: &str = "AMQP_CERT_FILE";
 pub const AMQP_KEY_FILE: &str = "AMQP_KEY_FILE";
 /// Address of the Ethereum node.
 pub const RPC_URL: &str = "RPC_URL";
+/// File with the address of the Ethereum node.
+pub const RPC_URL_FILE: &str = "RPC_URL_FILE";
 /// Name of the worker.
 pub const WORKER_NAME: &str = "WORKER_NAME";
 /// Tasks that the worker takes.
@@ -36,6 +39,12 @@ pub const WORKER_CLASS: &str = "WORKER_CLASS";
 pub const WORKER_SLOTS: &str = "WORKER_SLOTS";
 /// Seconds that the worker has to finish its tasks when it is told to stop.
 pub const WORKER_GRACE: &str = "WORKER_GRACE";
+/// Tell Kubernetes how long the worker has been at its task.
+pub const POD_DELETION_COST: &str = "POD_DELETION_COST";
+/// Name of the pod that this runs in.
+pub const POD_NAME: &str = "POD_NAME";
+/// Namespace of the pod that this runs in.
+pub const POD_NAMESPACE: &str = "POD_NAMESPACE";
 /// Wait until somebody else has prepared the circuits.
 pub const WAIT_FOR_CIRCUITS: &str = "WAIT_FOR_CIRCUITS";
 /// Address to answer Prometheus and probes at.

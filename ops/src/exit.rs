@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use crate::artifacts::ArtifactError;
 use crate::circuits::store::StoreError;
 use crate::profile::ProfileError;
 use crate::proof::ProofFileError;
@@ -60,6 +61,10 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
             if let Some(io) = cause.downcast_ref::<std::io::Error>() {
                 let full = matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
                 return Some(if full { RESOURCES } else { USAGE });
+            }
+            // As the same would be in a folder.
+            if let Some(error @ ArtifactError::Bucket { .. }) = cause.downcast_ref() {
+                return Some(if error.is_full() { RESOURCES } else { USAGE });
             }
             let input = cause.is::<WitnessError>() || cause.is::<ProofFileError>() || cause.is::<ProfileError>();
             input.then_some(USAGE)

@@ -9,6 +9,12 @@ pub const CRATES: [(&str, &str); 5] = [
     ("mpt_trie", "0.5.0"),
 ];
 
+/// What a build without a repository, such as that of an image, is told that it is built from.
+pub const GIVEN_COMMIT: &str = match option_env!("BLOCKPROOF_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+
 /// Short version line: version, commit, patches. The commit is given by the binary: were it compiled in here, every
 /// commit would compile everything again.
 pub fn short(commit: &str) -> String {

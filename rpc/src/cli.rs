@@ -8,12 +8,14 @@ use std::str::FromStr;
 
 use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::primitives::B256;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use ops::monitor::MonitorArgs;
 use ops::{env, log::LogArgs, version};
 
-/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
-pub const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
+/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if nobody knows.
+pub const COMMIT: &str =
+    git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = version::GIVEN_COMMIT);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -131,6 +133,9 @@ pub struct NodeArgs {
     /// the machine, unless it comes by the environment.
     #[arg(long, short = 'u', global = true, value_name = "URL", env = env::RPC_URL, hide_env_values = true, help_heading = "Node")]
     pub rpc_url: Option<Secret>,
+    /// File with that address, instead of it: for addresses that hold a key.
+    #[arg(long, global = true, value_name = "FILE", env = env::RPC_URL_FILE, value_parser = path(), value_hint = ValueHint::FilePath, help_heading = "Node")]
+    pub rpc_url_file: Option<PathBuf>,
     /// Where the state before a block comes from.
     #[arg(long, short = 't', global = true, value_enum, default_value = "native", help_heading = "Node")]
     pub rpc_type: RpcType,
@@ -174,6 +179,11 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secret)")
     }
+}
+
+/// Takes an empty one, too, which means none: a variable that is set to nothing.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// Takes anything: what is wrong with an address is said later, without repeating it.

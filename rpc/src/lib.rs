@@ -67,9 +67,9 @@ async fn command(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
             run::fetch(node, cli.node.rpc_type, &args, screen).await
         }
         Command::Check(args) => {
-            let node = match &cli.node.rpc_url {
-                Some(url) if !url.0.is_empty() => Some(run::connect(&cli.node).await?),
-                _ => None,
+            let node = match run::address(&cli.node)? {
+                Some(_) => Some(run::connect(&cli.node).await?),
+                None => None,
             };
             check::check(node, &args, screen).await
         }

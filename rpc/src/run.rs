@@ -19,10 +19,14 @@ use crate::output::Output;
 /// The largest answer that is read. The witness of a large block has some 30 MB, its traces may have more.
 const LARGEST_ANSWER: u64 = 1 << 30;
 
+/// Larger files hold no address.
+const LARGEST_ADDRESS: u64 = 1 << 16;
+
 /// Connects to the node that was given.
 pub async fn connect(args: &NodeArgs) -> anyhow::Result<Node> {
-    let url = args.rpc_url.as_ref().map(|Secret(url)| url.as_str()).filter(|url| !url.is_empty());
-    let url = url.ok_or_else(|| exit::usage("no node is given: set --rpc-url or RPC_URL"))?;
+    let url = address(args)?;
+    let url =
+        url.ok_or_else(|| exit::usage("no node is given: set --rpc-url or RPC_URL, --rpc-url-file or RPC_URL_FILE"))?;
     // clap does not look for conflicts between flags before and after a subcommand.
     if args.no_cache && args.cache_dir.is_some() {
         return Err(exit::usage("--no-cache and --cache-dir contradict each other"));
@@ -36,9 +40,29 @@ pub async fn connect(args: &NodeArgs) -> anyhow::Result<Node> {
         cache: (!args.no_cache).then(cache),
         chain_id: args.chain_id,
     };
-    match Node::connect(url, options).await {
+    match Node::connect(&url, options).await {
         Err(NodeError::Address(reason)) => Err(exit::usage(NodeError::Address(reason).to_string())),
         connected => Ok(connected?),
+    }
+}
+
+/// The address of the node, if one is given.
+pub fn address(args: &NodeArgs) -> anyhow::Result<Option<String>> {
+    let url = args.rpc_url.as_ref().map(|Secret(url)| url).filter(|url| !url.is_empty());
+    let file = args.rpc_url_file.as_deref().filter(|file| !file.as_os_str().is_empty());
+    match (url, file) {
+        (Some(_), Some(_)) => {
+            Err(exit::usage("--rpc-url and --rpc-url-file (or RPC_URL and RPC_URL_FILE) contradict each other"))
+        }
+        (None, Some(file)) => {
+            let text = String::from_utf8(ops::fs::read_limited(file, LARGEST_ADDRESS).context("--rpc-url-file")?);
+            let text = text.map_err(|_| exit::usage(format!("--rpc-url-file {} is not text", file.display())))?;
+            match text.trim() {
+                "" => Err(exit::usage(format!("--rpc-url-file {} is empty", file.display()))),
+                address => Ok(Some(address.to_owned())),
+            }
+        }
+        (url, None) => Ok(url.cloned()),
     }
 }
 

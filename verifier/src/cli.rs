@@ -6,8 +6,9 @@ use clap::{Parser, Subcommand, ValueHint};
 use ethereum_types::H256;
 use ops::{env, log::LogArgs, profile::ProfileArgs, version};
 
-/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
-const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
+/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if nobody knows.
+const COMMIT: &str =
+    git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = version::GIVEN_COMMIT);
 
 const EXAMPLES: &str = "\
 Examples:

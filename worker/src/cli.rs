@@ -10,8 +10,11 @@ use ops::cli::{Dirs, LegacyArgs};
 use ops::monitor::MonitorArgs;
 use ops::{env, log::LogArgs, mock::Mock, profile::ProfileArgs, version};
 
-/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if git did not know.
-pub const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = "unknown");
+use crate::pod::PodArgs;
+
+/// The commit that this was built from, `-dirty` if it was changed since, `unknown` if nobody knows.
+pub const COMMIT: &str =
+    git_version::git_version!(args = ["--always", "--dirty", "--abbrev=12"], fallback = version::GIVEN_COMMIT);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +47,9 @@ pub struct Cli {
     /// Where things are kept.
     #[command(flatten)]
     pub dirs: Dirs,
+    /// Kubernetes.
+    #[command(flatten)]
+    pub pod: PodArgs,
     /// Metrics and probes.
     #[command(flatten)]
     pub monitor: MonitorArgs,

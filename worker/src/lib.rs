@@ -4,6 +4,7 @@
 //! machine has, and stopped in good order.
 
 pub mod cli;
+pub mod pod;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use ops::{exit, stack, stdout};
 use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Cli, Command};
+use pod::Pod;
 
 /// Cores that a segment keeps busy most of the time.
 const CORES_PER_SLOT: usize = 8;
@@ -64,7 +66,12 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
 
 async fn work(cli: Cli, profile: Profile, broker: Broker, screen: &Screen) -> anyhow::Result<u8> {
     let mut signals = Signals::listen()?;
-    let artifacts = Artifacts::local(&cli.dirs.artifacts())?;
+    let pod = Pod::here(&cli.pod)?;
+    let place = cli.dirs.artifacts()?;
+    let artifacts = tokio::select! {
+        opened = Artifacts::open(&place) => opened?,
+        () = signals.next() => return Err(exit::interrupted("stopped before it took any task")),
+    };
     // Known before minutes of preparation.
     let key = cli.work.signing_key.as_deref().map(SecretKey::read).transpose();
     let key = key.map_err(|error| exit::usage(format!("--signing-key: {error}")))?;
@@ -86,6 +93,10 @@ async fn work(cli: Cli, profile: Profile, broker: Broker, screen: &Screen) -> an
     let config = config(&cli, &prover, slots, key);
     tracing::info!(slots, cores = machine.cores, profile = prover.profile(), "ready to prove");
     let (tasks, mut node) = amqp::worker::start(&broker, config, artifacts.clone());
+    if let Some(pod) = pod {
+        let oldest = node.oldest();
+        tokio::spawn(pod::keep(pod, move || oldest.age()));
+    }
     let memory = Arc::new(Memory::new(memory));
     for slot in 0..slots {
         let threads = rayon::ThreadPoolBuilder::new()

@@ -16,6 +16,7 @@ impl Actor {
     /// A slot is done with a task.
     pub(super) async fn settle(&mut self, id: TaskId, word: Word) {
         let Some(Running { mut message, ackers, because, .. }) = self.running.remove(&id) else { return };
+        self.note_oldest();
         self.next_look = Instant::now();
         let word = match (word, because) {
             (Word::Settled(Outcome::Cancelled), Some(Because::HandBack)) => Word::HandBack,

@@ -74,7 +74,7 @@ pub async fn rpc(config: Arc<Config>, args: Box<RpcArgs>, screen: &Screen) -> an
         return Err(exit::usage("without --end-block there is no end: say where proofs go with --proof-output-dir"));
     }
     let previous = config.previous_proof.as_deref().map(|path| read_previous("--previous-proof", path)).transpose()?;
-    let artifacts = Artifacts::local(&config.artifacts_dir)?;
+    let artifacts = Artifacts::open(&config.artifacts).await?;
     let shared = prepare(config, artifacts, screen).await?;
     let folder = match &shared.config.output {
         Output::Dir(folder) => Some(folder.as_path()),

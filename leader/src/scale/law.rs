@@ -1,6 +1,6 @@
 //! How many workers a class should have: the autoscaler's law as a pure function, with its reason in words.
 //!
-//! It does what KEDA and the horizontal pod autoscaler of Kubernetes do with the chart's settings, so that a number that
+//! It does what KEDA and the horizontal pod autoscaler of Kubernetes do with the chart's settings, so that a number which
 //! they come to can be explained, and other settings can be tried out, without either. The rule behind it: what is being
 //! proved counts like what waits, and what is not known takes no worker away.
 
@@ -160,8 +160,8 @@ fn queue(settings: &Settings, statistics: &Statistics) -> Trigger {
     Trigger { text, value, per_worker: f64::from(settings.tasks_per_worker.get()) }
 }
 
-/// Work in seconds. Where leaders know none yet, whatever there is counts for a second, which wants one worker: until it
-/// has measured something.
+/// Work in seconds. Where leaders know none yet, whatever there is counts for a second: that wants one worker, until
+/// something was measured.
 fn work(settings: &Settings, statistics: &Statistics) -> Trigger {
     let (slots, target) = (settings.tasks_per_worker, settings.drain_target_seconds);
     // What is no number would be cast to zero workers.
@@ -196,7 +196,7 @@ fn answer(trigger: &Trigger, current: u32) -> (u32, String) {
     }
     let ratio = value / (trigger.per_worker * f64::from(current));
     // No workers: the ratio is infinite or none.
-    if exact != current && (ratio - 1.0).abs() <= TOLERANCE {
+    if exact != current && (1.0 - TOLERANCE..=1.0 + TOLERANCE).contains(&ratio) {
         return (
             current,
             format!("ceil({text}) = {exact}, within {:.0} % of the {current} there are", TOLERANCE * 1e2),

@@ -9,10 +9,7 @@ use amqp::topology::{Class, task_queues};
 use ops::task::{Kind, TaskId};
 
 use super::law::{Mode, Settings, Statistics};
-
-/// Time of a task relative to a segment's, where a leader says only when it will be done: as leaders themselves guess.
-const SHARES: [(Kind, f64); 4] =
-    [(Kind::Segment, 1.0), (Kind::SegmentMerge, 0.2), (Kind::BatchMerge, 0.2), (Kind::Block, 0.45)];
+use crate::progress::guess;
 
 /// What a cluster says of one class.
 #[derive(Debug)]
@@ -54,6 +51,10 @@ pub fn look(state: &ClusterState, class: Class, settings: &Settings, given: &Sta
             worker.name
         ));
     }
+    let shared = serving.iter().filter(|worker| worker.classes.len() > 1).count();
+    if shared > 0 {
+        notes.push(format!("{shared} workers take tasks of several classes, and count in each"));
+    }
 
     let each = |leader| Statistics { work_seconds: work_of(leader, class), ..Statistics::default() };
     let Statistics { mut work_seconds, task_seconds, .. } = *given;
@@ -83,8 +84,8 @@ fn kinds(leaders: &[LeaderState]) -> HashMap<TaskId, Kind> {
     tasks.map(|task| (task.id, task.kind)).collect()
 }
 
-/// The class of a task that a worker has, which does not say from which queue it took it: its only class, or that of the
-/// kind of task. A large segment at a worker that takes all classes so counts among the segments.
+/// The class of a task that a worker has, which does not say from which queue it took it: its only class, or that of
+/// the kind of task. A large segment at a worker that takes all classes so counts among the segments.
 fn class_of(worker: &WorkerState, task: &RunningTask, kinds: &HashMap<TaskId, Kind>) -> Class {
     match (&worker.classes[..], kinds.get(&task.id)) {
         ([class], _) => *class,
@@ -115,9 +116,8 @@ fn block_work(block: &BlockState, of: Class) -> Option<f64> {
     let left = |kind| count(kind, &[Stage::Waiting, Stage::Queued, Stage::Running]);
     let running = Kind::ALL.into_iter().map(|kind| count(kind, &[Stage::Running])).sum::<f64>().max(1.0);
     let lanes = |kind| if kind == Kind::Block { 1.0 } else { running.min(left(kind)).max(1.0) };
-    let time: f64 = SHARES.into_iter().map(|(kind, share)| share * left(kind) / lanes(kind)).sum();
-    let work: f64 =
-        SHARES.into_iter().filter(|(kind, _)| class(*kind) == of).map(|(kind, share)| share * left(kind)).sum();
+    let time: f64 = Kind::ALL.into_iter().map(|kind| guess(kind) * left(kind) / lanes(kind)).sum();
+    let work: f64 = Kind::ALL.into_iter().filter(|kind| class(*kind) == of).map(|kind| guess(kind) * left(kind)).sum();
     if work == 0.0 {
         return Some(0.0);
     }

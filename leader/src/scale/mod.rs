@@ -1,7 +1,7 @@
 //! `leader scale …`: how many workers there should be, and why; and what settings would make of a load.
 //!
-//! [`law`] is the formula, [`live`] its numbers from a running cluster, [`simulate`] moves workers by it in simulated time,
-//! [`load`] is what they have to do there, [`plot`] draws it.
+//! [`law`] is the formula, [`live`] its numbers from a running cluster, [`mod@simulate`] moves workers by it in simulated
+//! time, [`load`] is what they have to do there, [`plot`] draws it.
 
 pub mod cli;
 pub mod law;
@@ -176,7 +176,7 @@ impl Report {
             (Mode::Prometheus, _) => format!("work / {} s", settings.drain_target_seconds),
         };
         format!(
-            "{class}: {} to {} workers of {} slots, {what}, down by {} % in {} s after {} s, grace {} s",
+            "{class}: {} to {} workers, slots {}, {what}, down by {} % in {} s after {} s, grace {} s",
             settings.min, settings.max, workers.slots, pace.percent, pace.period, pace.window, workers.grace
         )
     }
@@ -189,8 +189,8 @@ impl Report {
             "time", "waiting", "running", "wanted", "workers", "leaving"
         );
         let last = timeline.len().saturating_sub(1);
-        let rows = last.min(ROWS - 1).max(1);
-        for row in 0..=rows {
+        let rows = last.clamp(1, ROWS - 1);
+        for row in 0..=rows.min(last) {
             let Some(at) = timeline.get(row * last / rows) else { continue };
             let Moment { seconds, ready, running, desired, replicas, draining } = at;
             text +=

@@ -46,14 +46,18 @@ fn chart(text: &mut String, top: f64, name: &str, lines: &[Line], timeline: &[Mo
     put(format!("<text x=\"{left}\" y=\"{}\">{name}, 0 s</text>", bottom + 18.0));
     put(format!("<text x=\"{right}\" y=\"{}\" text-anchor=\"end\">{end} s</text>", bottom + 18.0));
     for (index, (name, colour, value)) in lines.iter().enumerate() {
-        let mut path = String::new();
+        let height = |at| bottom - CHART * value(at) / most;
+        let mut last = timeline.first().map_or(bottom, height);
+        let mut path = format!("M{left} {last:.1}");
+        // Steps: between two looks nothing is known, and most looks change nothing.
         for at in timeline {
-            let x = left + (right - left) * at.seconds as f64 / end;
-            let y = bottom - CHART * value(at) / most;
-            // A step at each look: between two of them nothing is known.
-            let step = if path.is_empty() { format!("M{x:.1} {y:.1}") } else { format!("H{x:.1}V{y:.1}") };
-            path += &step;
+            let (x, y) = (left + (right - left) * at.seconds as f64 / end, height(at));
+            if y != last {
+                path += &format!("H{x:.1}V{y:.1}");
+                last = y;
+            }
         }
+        path += &format!("H{right}");
         put(format!("<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>"));
         let x = right - 90.0 * (lines.len() - index) as f64;
         put(format!("<text x=\"{x}\" y=\"{}\" fill=\"{colour}\">{name}</text>", top - 6.0));

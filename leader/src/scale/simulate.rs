@@ -1,8 +1,8 @@
 //! A queue and its workers in simulated time: what settings would do to a recorded or made-up load.
 //!
-//! The workers are those of [`super::law`], moved at the pace of KEDA (which brings up the first worker and takes away the
-//! last) and of the autoscaler of Kubernetes (everything between, with its window and policies). Time goes in steps of a
-//! second. Nothing is left to chance, so the same load and settings always give the same figures.
+//! There are as many workers as [`super::law`] says, at the pace of KEDA (which brings up the first worker and takes away
+//! the last) and of the autoscaler of Kubernetes (everything between, with its window and policies). Time goes in steps of
+//! a second. Nothing is left to chance, so the same load and settings always give the same figures.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;

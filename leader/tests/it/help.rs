@@ -13,6 +13,11 @@ fn help_is_there_for_every_subcommand() {
         "circuits list",
         "circuits export-verifier",
         "circuits clean",
+        "rpc",
+        "queue",
+        "scale",
+        "scale explain",
+        "scale simulate",
         "clean-artifacts",
         "completions",
     ];

@@ -215,3 +215,49 @@ fn a_task_that_is_not_wanted_any_more_is_not_begun() {
         assert!(matches!(failure, Failure::Aborted) && time < NO_PROOF, "{kind:?}: {failure}, {time:?}");
     }
 }
+
+/// What no mock can show: the stages of proving, by table.
+#[test]
+fn a_proof_tells_what_each_stage_and_table_took() {
+    let segment = task(1, Kind::Segment);
+    let abort = Arc::new(AtomicBool::new(false));
+    let _heavy = heavy();
+    for task in [&segment, &task(1, Kind::SegmentMerge)] {
+        on_a_large_stack(|| execute(&CIRCUITS, task, inputs(task), &abort).unwrap());
+    }
+    let text = ops::metrics::render();
+    let count = |series: &str| -> f64 {
+        let line = text.lines().find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')));
+        let line = line.unwrap_or_else(|| panic!("{series} is missing from\n{text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    for stage in ["simulate", "traces", "starks", "recursion", "segment_merge"] {
+        assert!(count(&format!("blockproof_stage_seconds_sum{{stage=\"{stage}\"}}")) > 0.0, "{stage}");
+    }
+    let (plan, _) = CHAIN.plan(1);
+    let mut by_table = 0.0;
+    for (table, height) in TABLES.iter().zip(plan.batches[0].segments[0]) {
+        if height.is_none() {
+            continue;
+        }
+        let name = table.name.replace([' ', '-'], "_");
+        assert!(count(&format!("blockproof_table_rows_sum{{table=\"{name}\"}}")) > 0.0, "{name}");
+        for stage in ["stark", "recursion"] {
+            let series = format!("blockproof_table_seconds_sum{{stage=\"{stage}\",table=\"{name}\"}}");
+            assert!(count(&series) > 0.0, "{series}");
+            by_table += count(&series);
+        }
+    }
+    // The tables are most of these two stages, and no more than all of them.
+    let stages =
+        ["starks", "recursion"].map(|stage| count(&format!("blockproof_stage_seconds_sum{{stage=\"{stage}\"}}")));
+    let all: f64 = stages.iter().sum();
+    assert!(by_table > 0.4 * all && by_table <= all, "{by_table} s by table of {all} s");
+    let (halt, padding) = (count("blockproof_cpu_halt_cycles_sum"), count("blockproof_cpu_padding_cycles_sum"));
+    let segments = count("blockproof_cpu_halt_cycles_count");
+    let rows = count("blockproof_table_rows_sum{table=\"cpu\"}");
+    assert!(halt > 0.0 && halt + padding == rows, "{halt} + {padding} of {rows} rows in {segments} segments");
+    assert!(count("blockproof_circuits_seconds_count{step=\"load_table\"}") > 0.0);
+    let hash = format!("{:#x}", CHAIN.blocks[1].hash());
+    assert!(text.contains("blockproof_recent_segment_cpu_halt_cycles{") && text.contains(&hash), "{text}");
+}

@@ -5,6 +5,7 @@ mod artifacts;
 mod determinism;
 mod env;
 mod heights;
+mod metrics;
 mod profile;
 mod queue;
 mod sealed;

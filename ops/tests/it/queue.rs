@@ -20,7 +20,7 @@ fn block(number: u64) -> BlockId {
 }
 
 /// A task of a kind; `index` tells those of one kind apart.
-fn task(block: BlockId, kind: Kind, index: u32) -> Task {
+pub(crate) fn task(block: BlockId, kind: Kind, index: u32) -> Task {
     let digest = |what: &str| Digest::of(what, &(block, kind, index));
     let child = Child { id: digest("child"), merged: false };
     let work = match kind {

@@ -19,7 +19,19 @@ fn bad_usage_is_refused() {
     home.file("file", "not a folder");
     let node = "--rpc-url http://user:hunter2@127.0.0.1:1/hunter2 --max-retries 0 --no-cache";
     let with = |words: &str| format!("{node} {words}");
-    let cases: [(String, i32, &[&str]); 22] = [
+    home.file("url", "http://user:hunter2@127.0.0.1:1/hunter2\n");
+    home.file("nonsense", "hunter2");
+    home.file("empty", "\n");
+    fs::write(home.path("work/binary"), b"hunter2\xff").expect("it is written");
+    let by_file = |words: &str| format!("{words} --max-retries 0 --no-cache extract header 1");
+    let cases: [(String, i32, &[&str]); 29] = [
+        (by_file("--rpc-url-file url"), FAILED, &["no connection", "127.0.0.1:1"]),
+        (by_file("--rpc-url-file url --rpc-url http://node"), USAGE, &["--rpc-url ", "--rpc-url-file", "contradict"]),
+        (by_file("--rpc-url-file absent"), USAGE, &["--rpc-url-file", "absent"]),
+        (by_file("--rpc-url-file ."), USAGE, &["--rpc-url-file"]),
+        (by_file("--rpc-url-file binary"), USAGE, &["--rpc-url-file", "binary", "not text"]),
+        (by_file("--rpc-url-file nonsense"), USAGE, &["address of the node", "http://"]),
+        (by_file("--rpc-url-file empty"), USAGE, &["--rpc-url-file", "empty"]),
         (String::new(), USAGE, &["rpc"]),
         ("fetch --start-block 1".to_owned(), USAGE, &["--rpc-url", "RPC_URL"]),
         ("--rpc-url hunter2 fetch --start-block 1".to_owned(), USAGE, &["address of the node", "http://"]),
@@ -164,6 +176,13 @@ fn variables_are_read() {
     with("extract header 3", "").fails("an empty one", USAGE, &["--rpc-url"]);
     let flag = format!("--rpc-url {} extract header 3", replay.url());
     with(&flag, "http://127.0.0.1:1").succeeds("a flag before its variable");
+    let file = home.file("url", &format!("{}\r\n", replay.url()));
+    let by_file =
+        |words: &str, url: &str, file: &str| run(home.command(words).env("RPC_URL", url).env("RPC_URL_FILE", file), "");
+    let path = file.to_str().expect("text");
+    by_file("extract header 3", "", path).succeeds("RPC_URL_FILE");
+    by_file("extract header 3", &replay.url(), "").succeeds("an empty RPC_URL_FILE");
+    by_file("extract header 3", &replay.url(), path).fails("both", USAGE, &["RPC_URL and RPC_URL_FILE"]);
     let help = with("--help", "http://user:hunter2@node");
     help.succeeds("--help");
     assert!(help.stdout.contains("[env: RPC_URL]") && !help.stdout.contains(SECRET), "{}", help.stdout);

@@ -183,6 +183,13 @@ impl Broker {
     /// Lets the node do nothing any more, its connections open: to its clients as if it hung.
     pub fn pause(&self) {
         self.signal("STOP");
+        // On a busy machine its threads go on for a moment after the signal was sent.
+        let Some(node) = &self.node else { return };
+        let end = Instant::now() + PATIENCE;
+        while !is_stopped(node.id()) {
+            assert!(Instant::now() < end, "the broker does not pause");
+            thread::sleep(POLL);
+        }
     }
 
     /// Ends [`Broker::pause`].
@@ -369,4 +376,14 @@ pub(crate) fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// Whether all threads of a process are stopped by a signal.
+fn is_stopped(process: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    threads.filter_map(Result::ok).all(|thread| {
+        // The state comes after the name, which stands in parentheses and may hold anything.
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('T'))
+    })
 }

@@ -6,11 +6,13 @@ pub mod broker;
 pub mod certificates;
 pub mod folder;
 pub mod home;
+pub mod http;
 pub mod process;
 pub mod proof;
 pub mod relay;
 pub mod replay;
 pub mod stack;
+pub mod stores;
 pub mod witness;
 
 use std::io::{self, Write};

@@ -109,6 +109,11 @@ impl Process {
         std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
     }
 
+    /// What it has said on stderr so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
     /// Waits until its log says `word`.
     #[track_caller]
     pub fn wait_for(&self, word: &str, limit: Duration) {
