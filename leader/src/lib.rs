@@ -75,7 +75,7 @@ pub fn run(cli: Cli, screen: &Screen) -> anyhow::Result<u8> {
 
 /// Begins to tell Prometheus what goes on.
 fn watched(monitor: &MonitorArgs) -> anyhow::Result<()> {
-    metrics::families();
+    metrics::begin();
     monitor.start("leader", cli::COMMIT)
 }
 

@@ -35,7 +35,7 @@ pub struct Families {
     elapsed: Recent,
     eta: Recent,
     critical_path: Recent,
-    /// Number of the newest block that is to be proved.
+    /// Number of the newest block that may be proved.
     pub head: Gauge,
     /// Number of the newest block whose proof is written.
     pub proved: Gauge,
@@ -76,7 +76,7 @@ static FAMILIES: LazyLock<Families> = LazyLock::new(|| Families {
         "Longest chain of tasks of a block, each of which waits for the one before it",
         &BLOCK,
     ),
-    head: gauge("chain_head_block", "Number of the newest block that is to be proved"),
+    head: gauge("chain_head_block", "Number of the node's newest block, or of that which --head names"),
     proved: gauge("proved_block", "Number of the newest block whose proof is written"),
     lag_blocks: gauge("proof_lag_blocks", "Blocks that are to be proved and are not"),
     lag_seconds: gauge(
@@ -89,6 +89,15 @@ static FAMILIES: LazyLock<Families> = LazyLock::new(|| Families {
 /// The families of this process.
 pub fn families() -> &'static Families {
     &FAMILIES
+}
+
+/// Shows what there is before anything has happened: a counter that begins with its first event hides it from whoever asks
+/// for increases, and an autoscaler needs a 0 rather than nothing.
+pub fn begin() {
+    for outcome in ["proved", "reused", "failed", "cancelled"] {
+        FAMILIES.witnesses.with_label_values(&[outcome]);
+    }
+    board().show();
 }
 
 /// What became of a witness.

@@ -306,7 +306,7 @@ impl Follower {
         let last = end.map_or(head, |end| head.min(end));
         let proved = self.state.proved().last().map_or(self.state.first_block() - 1, |block| block.number);
         let families = metrics::families();
-        families.head.set(last as f64);
+        families.head.set(head as f64);
         families.proved.set(proved as f64);
         families.lag_blocks.set(last.saturating_sub(proved) as f64);
         let known = self.measured.and_then(|(_, oldest)| oldest).filter(|(number, _)| *number == proved + 1);
