@@ -25,6 +25,11 @@ find_moto || true
 # The proof tests share cores and gigabytes among themselves, so test binaries run one after another, which is what
 # cargo does; in release, since a proof takes too long without optimization.
 cargo test --release --locked --workspace
+# What comes now takes these programs. Built by their names, with fewer packages beside them, crates have other features
+# and would be compiled once more.
+cargo build --release --locked --workspace --all-targets
+BLOCKPROOF_BIN=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
+export BLOCKPROOF_BIN
 case "${1:-}" in
   --heavy) tools/scenarios.sh full && tools/check-deploy.sh --heavy && tools/measure.sh ;;
   *) tools/scenarios.sh smoke && tools/check-deploy.sh ;;

@@ -6,9 +6,9 @@
 #
 #     --heavy   real proofs
 #
-# COMPOSE_BIN names a folder with the binaries; default: target/release, which is built. COMPOSE_CIRCUITS names one with
-# prepared circuits; default: target/test-circuits, if there is such a folder. Needs the Debian packages
-# rabbitmq-server, curl and jq; Prometheus and Compose's own reader of the file are found or installed.
+# COMPOSE_BIN or BLOCKPROOF_BIN names a folder with the binaries; default: target/release, which is built.
+# COMPOSE_CIRCUITS names one with prepared circuits; default: target/test-circuits, if there is such a folder. Needs the
+# Debian packages rabbitmq-server, curl and jq; Prometheus and Compose's own reader of the file are found or installed.
 set -euo pipefail
 model=(--mock constant:2500)
 case ${1:-} in
@@ -101,7 +101,8 @@ up 2 "$work/lonely.json"
 [ -s "$work/repository/docker/secrets/rabbitmq/admin.conf" ] || die "up.sh: makes no secrets"
 say "up.sh calls what it must"
 
-if [ -z "${COMPOSE_BIN:-}" ]; then
+COMPOSE_BIN=${COMPOSE_BIN:-${BLOCKPROOF_BIN:-}}
+if [ -z "$COMPOSE_BIN" ]; then
   cargo build --release --locked -p leader -p worker -p rpc -p verifier
   COMPOSE_BIN=${CARGO_TARGET_DIR:-target}/release
 fi

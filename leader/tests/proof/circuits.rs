@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ops::circuits::store::Store;
 use ops::profile::{CPU, Heights};
@@ -12,7 +13,7 @@ use serde_json::Value;
 use testing::stack::on_a_large_stack;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::chain::{CHAIN, circuits_dir, open_circuits, profile, scratch};
+use crate::chain::{CHAIN, CIRCUITS, circuits_dir, heavy, open_circuits, profile, scratch};
 use crate::process::{leader_with, run, verify};
 
 /// A store of the same circuits: every file is the same file until it is replaced.
@@ -231,4 +232,35 @@ impl MakeWriter<'_> for Log {
     fn make_writer(&self) -> Self {
         self.clone()
     }
+}
+
+/// A worker of a cluster neither prepares circuits nor can: their volume is mounted for reading.
+#[test]
+fn circuits_that_somebody_else_prepares_are_waited_for_and_only_read() {
+    let copy = Copy::new();
+    // Written last: without it the circuits are not complete.
+    let (manifest, held_back) = (copy.folder.join("manifest.json"), copy.root.path().join("held-back"));
+    fs::rename(&manifest, &held_back).expect("the folder is writable");
+    let before = files(&copy.folder);
+    let store = Store::new(copy.root.path(), profile());
+    let _heavy = heavy();
+    let circuits = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| on_a_large_stack(|| store.wait()));
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(!waiting.is_finished(), "circuits that are not complete were taken");
+        fs::rename(&held_back, &manifest).expect("the folder is writable");
+        waiting.join().expect("nobody panics").expect("the circuits are complete")
+    });
+    assert_eq!(circuits.digest, CIRCUITS.digest);
+    let mut expected = before;
+    expected.push("manifest.json".to_owned());
+    expected.sort();
+    let mut after = files(&copy.folder);
+    after.sort();
+    assert_eq!(after, expected, "something was written");
+
+    // Nothing is built in their place either.
+    copy.replace("upper.bin", flip);
+    let error = on_a_large_stack(|| store.wait()).expect_err("the circuits are damaged").to_string();
+    assert!(error.contains("cannot be used") && error.contains("leader circuits build"), "{error}");
 }

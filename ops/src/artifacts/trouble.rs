@@ -67,6 +67,11 @@ pub(super) fn is_no_bucket(error: &object_store::Error) -> bool {
 
 /// The HTTP status, if there was an answer, and what is worth saying.
 fn reason(error: &object_store::Error) -> (Option<u16>, String) {
+    let text = error.to_string();
+    if !text.contains("Error performing ") {
+        // Nobody was asked: a setting or a file is wrong.
+        return (None, line(text.split_once(" error: ").map_or(&*text, |(_, text)| text)));
+    }
     // The last cause says it; those before repeat it, with whole addresses.
     let mut cause: &dyn Error = error;
     while let Some(source) = cause.source() {
