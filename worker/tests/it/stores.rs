@@ -64,7 +64,9 @@ fn a_place_that_is_none_is_refused() {
         for command in [on_worker, leader(&home, &format!("{} {words}", mock_block()))] {
             let mut command = with(command, &address, variables);
             let run = Process::start(command.env("RUST_LOG", "error")).end(SOON);
-            run.fails(words, USAGE, parts);
+            run.says(words, USAGE, parts);
+            let lines: Vec<_> = run.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+            assert_eq!(lines.len(), 1, "{words}: not one line: {lines:#?}");
             keeps_the_secret(&run);
         }
     };
