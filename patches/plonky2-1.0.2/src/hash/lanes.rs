@@ -1,0 +1,180 @@
+//! Hashing of several independent things at once, in vector lanes: the leaves and the inner nodes of Merkle trees, and
+//! the candidates of a proof of work. Digests and tree layout are those of `merkle_tree.rs`.
+//!
+//! Only Poseidon over Goldilocks has lanes ([`kernels::poseidon`]); everything else is hashed one by one.
+
+use std::{mem::MaybeUninit, slice};
+
+use plonky2_field::{
+    goldilocks_field::GoldilocksField,
+    kernels::poseidon::{self, Constants, WIDTH},
+    types::{Field, PrimeField64},
+};
+use plonky2_maybe_rayon::*;
+
+use crate::{
+    hash::{
+        hash_types::{HashOut, RichField, NUM_HASH_OUT_ELTS},
+        hashing::PlonkyPermutation,
+        merkle_tree,
+        poseidon::{Poseidon, PoseidonHash, ALL_ROUND_CONSTANTS, SPONGE_RATE},
+    },
+    plonk::config::Hasher,
+};
+
+const CONSTANTS: Constants = Constants::new(
+    &ALL_ROUND_CONSTANTS,
+    GoldilocksField::FAST_PARTIAL_FIRST_ROUND_CONSTANT,
+    GoldilocksField::FAST_PARTIAL_ROUND_CONSTANTS,
+);
+
+/// Leaves of the subtrees that one thread hashes layer by layer; above them trees are divided among threads. Of a
+/// subtree this large the layers with fewer nodes than lanes are a small part.
+const SUBTREE: usize = 128;
+/// Rows that are absorbed side by side: two vectors' worth, whose next part still fits into the first cache.
+const ROWS: usize = 16;
+/// Candidates of a proof of work that are tried between two looks at whether another thread has found one.
+const CANDIDATES: usize = 64;
+
+/// `merkle_tree::fill_subtree`: fills in the digests below a node and returns the node's own.
+pub(crate) fn fill_subtree<F: RichField, H: Hasher<F>>(
+    digests: &mut [MaybeUninit<H::Hash>],
+    leaves: &[Vec<F>],
+) -> H::Hash {
+    <H as Subtree<F>>::fill(digests, leaves)
+}
+
+/// `find_any` over all witnesses: one for which the last element that the sponge gives has enough leading zeros, when
+/// the witness is put into `state` at `position` first.
+pub(crate) fn grind<F: RichField, H: Hasher<F>>(
+    state: H::Permutation,
+    position: usize,
+    min_leading_zeros: u32,
+) -> Option<u64> {
+    let enough = |state: &H::Permutation| {
+        let response = state.squeeze().last().expect("a rate above zero");
+        response.to_canonical_u64().leading_zeros() >= min_leading_zeros
+    };
+    (0..F::ORDER / CANDIDATES as u64).into_par_iter().find_map_any(|chunk| {
+        let first = chunk * CANDIDATES as u64;
+        let mut states = [state; CANDIDATES];
+        for (candidate, state) in (first..).zip(&mut states) {
+            state.set_elt(F::from_canonical_u64(candidate), position);
+        }
+        <H as Subtree<F>>::permute(&mut states);
+        (first..).zip(&states).find(|(_, state)| enough(state)).map(|(candidate, _)| candidate)
+    })
+}
+
+/// What hashers do one by one unless they have lanes.
+trait Subtree<F: RichField>: Hasher<F> {
+    fn fill(digests: &mut [MaybeUninit<Self::Hash>], leaves: &[Vec<F>]) -> Self::Hash;
+    fn permute(states: &mut [Self::Permutation]);
+}
+
+impl<F: RichField, H: Hasher<F>> Subtree<F> for H {
+    default fn fill(digests: &mut [MaybeUninit<Self::Hash>], leaves: &[Vec<F>]) -> Self::Hash {
+        merkle_tree::fill_subtree::<F, H>(digests, leaves)
+    }
+
+    default fn permute(states: &mut [Self::Permutation]) {
+        states.iter_mut().for_each(PlonkyPermutation::permute);
+    }
+}
+
+impl Subtree<GoldilocksField> for PoseidonHash {
+    fn fill(digests: &mut [MaybeUninit<Digest>], leaves: &[Vec<GoldilocksField>]) -> Digest {
+        let width = leaves[0].len();
+        if leaves.len() == 1 || leaves.iter().any(|leaf| leaf.len() != width) {
+            return merkle_tree::fill_subtree::<GoldilocksField, Self>(digests, leaves);
+        }
+        if leaves.len() <= SUBTREE {
+            return fill_layers(digests, leaves);
+        }
+        let (left, right) = digests.split_at_mut(digests.len() / 2);
+        let (left_leaves, right_leaves) = leaves.split_at(leaves.len() / 2);
+        if let ([left @ .., left_digest], [right_digest, right @ ..]) = (left, right) {
+            let (l, r) = plonky2_maybe_rayon::join(|| Self::fill(left, left_leaves), || Self::fill(right, right_leaves));
+            <Self as Hasher<GoldilocksField>>::two_to_one(*left_digest.write(l), *right_digest.write(r))
+        } else {
+            unreachable!("a node has two children");
+        }
+    }
+
+    fn permute(states: &mut [<Self as Hasher<GoldilocksField>>::Permutation]) {
+        let mut arrays: Vec<State> = states.iter().map(|state| state.as_ref().try_into().expect("the width")).collect();
+        permute_all(&mut arrays);
+        for (state, array) in states.iter_mut().zip(&arrays) {
+            state.set_from_slice(array, 0);
+        }
+    }
+}
+
+type Digest = HashOut<GoldilocksField>;
+type State = [GoldilocksField; WIDTH];
+
+/// A subtree of two leaves or more, one layer after the other. The pairs of siblings of layer `i` (0: the leaves) lie
+/// `2^(i + 2)` digests apart, the first at `2^(i + 1) - 2`.
+fn fill_layers(digests: &mut [MaybeUninit<Digest>], leaves: &[Vec<GoldilocksField>]) -> Digest {
+    let place = |layer: u32, node: usize| ((node / 2) << (layer + 2)) + (2 << layer) - 2 + node % 2;
+    let mut nodes = hash_leaves(leaves);
+    let mut layer = 0;
+    while nodes.len() > 1 {
+        for (at, node) in nodes.iter().enumerate() {
+            digests[place(layer, at)].write(*node);
+        }
+        nodes = hash_pairs(&nodes);
+        layer += 1;
+    }
+    nodes[0]
+}
+
+/// `hash_or_noop` of each row; all have the same length.
+fn hash_leaves(rows: &[Vec<GoldilocksField>]) -> Vec<Digest> {
+    if rows[0].len() <= NUM_HASH_OUT_ELTS {
+        return rows.iter().map(|row| <PoseidonHash as Hasher<GoldilocksField>>::hash_or_noop(row)).collect();
+    }
+    let mut digests = Vec::with_capacity(rows.len());
+    for rows in rows.chunks(ROWS) {
+        let mut states = [[GoldilocksField::ZERO; WIDTH]; ROWS];
+        let states = &mut states[..rows.len()];
+        for start in (0..rows[0].len()).step_by(SPONGE_RATE) {
+            for (state, row) in states.iter_mut().zip(rows) {
+                let part = &row[start..row.len().min(start + SPONGE_RATE)];
+                state[..part.len()].copy_from_slice(part);
+            }
+            permute_all(states);
+        }
+        digests.extend(states.iter().map(digest));
+    }
+    digests
+}
+
+/// `two_to_one` of each two neighbours.
+fn hash_pairs(nodes: &[Digest]) -> Vec<Digest> {
+    let mut states: Vec<State> = nodes
+        .chunks_exact(2)
+        .map(|pair| {
+            let mut state = [GoldilocksField::ZERO; WIDTH];
+            state[..NUM_HASH_OUT_ELTS].copy_from_slice(&pair[0].elements);
+            state[NUM_HASH_OUT_ELTS..2 * NUM_HASH_OUT_ELTS].copy_from_slice(&pair[1].elements);
+            state
+        })
+        .collect();
+    permute_all(&mut states);
+    states.iter().map(digest).collect()
+}
+
+fn digest(state: &State) -> Digest {
+    HashOut { elements: [state[0], state[1], state[2], state[3]] }
+}
+
+/// Permutes every state: in lanes, and those that are left over one by one.
+fn permute_all(states: &mut [State]) {
+    // SAFETY: a field element is a `u64` and nothing else (`repr(transparent)`), and every `u64` is one.
+    let integers = unsafe { slice::from_raw_parts_mut(states.as_mut_ptr().cast::<[u64; WIDTH]>(), states.len()) };
+    let done = poseidon::permute_many(integers, &CONSTANTS);
+    for state in &mut states[done..] {
+        *state = GoldilocksField::poseidon(*state);
+    }
+}
