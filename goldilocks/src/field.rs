@@ -6,10 +6,14 @@ use std::hint::black_box;
 
 use super::lanes::{EPSILON, Lanes};
 
+/// p.
+pub(super) const ORDER: u64 = 0xffff_ffff_0000_0001;
+
 /// A vector of field elements together with the constant that reductions need, held in a register.
 #[derive(Clone, Copy)]
 pub(super) struct Field<L> {
     epsilon: L,
+    order: L,
 }
 
 // SAFETY of all blocks: what `new` promised holds for the other methods.
@@ -20,13 +24,25 @@ impl<L: Lanes> Field<L> {
     #[inline(always)]
     pub(super) unsafe fn new() -> Self {
         // The compiler would turn a product with a constant that it knows into three instructions.
-        Self { epsilon: unsafe { L::splat(black_box(EPSILON)) } }
+        unsafe { Self { epsilon: L::splat(black_box(EPSILON)), order: L::splat(ORDER) } }
     }
 
     /// The sum, where `b` is at most 2^64 - 2^32: a second wrap is not looked for.
     #[inline(always)]
     pub(super) unsafe fn add_small(self, a: L, b: L) -> L {
         unsafe { b.add_fold(a, self.epsilon) }
+    }
+
+    /// The same element, below p.
+    #[inline(always)]
+    pub(super) unsafe fn canonical(self, a: L) -> L {
+        unsafe { a.sub_if_not_less(self.order) }
+    }
+
+    /// The difference, where `b` is at most 2^64 - 2^32.
+    #[inline(always)]
+    pub(super) unsafe fn sub_small(self, a: L, b: L) -> L {
+        unsafe { a.sub_fold(b, self.epsilon) }
     }
 
     /// The lower and the upper 32 bits.

@@ -38,6 +38,11 @@ pub(super) trait Lanes: Copy {
     /// The upper half as the lower, with anything above: for `mul_low`.
     unsafe fn high(self) -> Self;
 
+    /// `self - other`, or `self` where that would wrap.
+    unsafe fn sub_if_not_less(self, other: Self) -> Self;
+    /// Makes rows of columns: `block[i]` lane `j` and `block[j]` lane `i` change places. `COUNT` vectors, no pairs.
+    unsafe fn transpose(block: &mut [Self]);
+
     /// `self + other`, and 2^32 - 1 more where that wrapped.
     unsafe fn add_fold(self, other: Self, epsilon: Self) -> Self;
     /// `self - other`, and 2^32 - 1 less where that wrapped.

@@ -8,6 +8,7 @@
 //! The crate stands alone, and is compiled a second time as a module of the patched `plonky2_field`: paths inside are
 //! relative, and nothing outside `std` is used.
 
+pub mod fft;
 mod field;
 mod lanes;
 mod level;

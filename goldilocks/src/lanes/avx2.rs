@@ -71,6 +71,30 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn sub_if_not_less(self, other: Self) -> Self {
+        unsafe {
+            let difference = _mm256_sub_epi64(self.0, other.0);
+            Self(_mm256_blendv_epi8(difference, self.0, less(self.0, other.0)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(block: &mut [Self]) {
+        // Blocks of one lane, then of two change places.
+        unsafe {
+            let mut pairs = [block[0].0; 4];
+            for at in 0..2 {
+                pairs[2 * at] = _mm256_unpacklo_epi64(block[2 * at].0, block[2 * at + 1].0);
+                pairs[2 * at + 1] = _mm256_unpackhi_epi64(block[2 * at].0, block[2 * at + 1].0);
+            }
+            for at in 0..2 {
+                block[at].0 = _mm256_permute2x128_si256::<0x20>(pairs[at], pairs[2 + at]);
+                block[2 + at].0 = _mm256_permute2x128_si256::<0x31>(pairs[at], pairs[2 + at]);
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn add_fold(self, other: Self, epsilon: Self) -> Self {
         unsafe {
             let sum = _mm256_add_epi64(self.0, other.0);

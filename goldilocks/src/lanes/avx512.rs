@@ -62,6 +62,39 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn sub_if_not_less(self, other: Self) -> Self {
+        // A difference that wraps is above what it was taken from.
+        Self(unsafe { _mm512_min_epu64(self.0, _mm512_sub_epi64(self.0, other.0)) })
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(block: &mut [Self]) {
+        // Blocks of one lane, then of two, then of four change places.
+        unsafe {
+            let mut pairs = [block[0].0; 8];
+            for at in 0..4 {
+                pairs[2 * at] = _mm512_unpacklo_epi64(block[2 * at].0, block[2 * at + 1].0);
+                pairs[2 * at + 1] = _mm512_unpackhi_epi64(block[2 * at].0, block[2 * at + 1].0);
+            }
+            let (even, odd) =
+                (_mm512_set_epi64(13, 12, 5, 4, 9, 8, 1, 0), _mm512_set_epi64(15, 14, 7, 6, 11, 10, 3, 2));
+            let mut fours = [block[0].0; 8];
+            for at in 0..2 {
+                for half in 0..2 {
+                    let (a, b) = (pairs[4 * at + half], pairs[4 * at + 2 + half]);
+                    fours[4 * at + half] = _mm512_permutex2var_epi64(a, even, b);
+                    fours[4 * at + 2 + half] = _mm512_permutex2var_epi64(a, odd, b);
+                }
+            }
+            for at in 0..4 {
+                let (a, b) = (fours[at], fours[4 + at]);
+                block[at].0 = _mm512_shuffle_i64x2::<0b01_00_01_00>(a, b);
+                block[4 + at].0 = _mm512_shuffle_i64x2::<0b11_10_11_10>(a, b);
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn add_fold(self, other: Self, epsilon: Self) -> Self {
         unsafe {
             let sum = _mm512_add_epi64(self.0, other.0);

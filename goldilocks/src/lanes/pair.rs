@@ -64,6 +64,16 @@ impl<L: Lanes> Lanes for Pair<L> {
     }
 
     #[inline(always)]
+    unsafe fn sub_if_not_less(self, other: Self) -> Self {
+        unsafe { Self(self.0.sub_if_not_less(other.0), self.1.sub_if_not_less(other.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(_: &mut [Self]) {
+        unimplemented!("halves do not mix")
+    }
+
+    #[inline(always)]
     unsafe fn add_fold(self, other: Self, epsilon: Self) -> Self {
         unsafe { Self(self.0.add_fold(other.0, epsilon.0), self.1.add_fold(other.1, epsilon.1)) }
     }
