@@ -1,5 +1,6 @@
 //! Making circuits: minutes of work, seen step by step.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use evm_arithmetization::fixed_recursive_verifier::RecursiveCircuitsForTable;
@@ -57,6 +58,53 @@ impl<'a> Steps<'a> {
             elapsed: self.start.elapsed(),
         });
     }
+}
+
+/// How many chains of circuits are built at once: each takes up to a gigabyte while it is, and a few keep many cores
+/// busy.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Runs `work` for each item, a few at a time, the last first; ends at the first error.
+pub fn side_by_side<I: Copy + Send, T: Send, E: Send>(
+    items: Vec<I>,
+    steps: &mut Steps<'_>,
+    work: impl Fn(I, &Mutex<&mut Steps<'_>>) -> Result<T, E> + Sync,
+) -> Result<Vec<(I, T)>, E> {
+    let (steps, waiting) = (Mutex::new(steps), Mutex::new(items));
+    let (done, failed) = (Mutex::new(Vec::new()), Mutex::new(None));
+    rayon::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE.min(rayon::current_num_threads()) {
+            scope.spawn(|_| {
+                while let Some(item) = take(&waiting) {
+                    match work(item, &steps) {
+                        Ok(result) => lock(&done).push((item, result)),
+                        Err(error) => {
+                            lock(&waiting).clear();
+                            lock(&failed).get_or_insert(error);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner)),
+    }
+}
+
+/// Announces a step of those that are done side by side.
+pub fn announce(steps: &Mutex<&mut Steps<'_>>, what: String) {
+    lock(steps).next(what);
+}
+
+fn take<I>(waiting: &Mutex<Vec<I>>) -> Option<I> {
+    lock(waiting).pop()
+}
+
+/// A panic elsewhere ends everything; what it left is not looked at.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The circuits that shrink a STARK proof of one table with 2^`size` rows.

@@ -282,19 +282,22 @@ impl Store {
         let mut steps = Steps::new(Steps::total_of(&self.profile), listen);
         let mut by_table: [RecursiveCircuitsForTable<_, _, 2>; NUM_TABLES] =
             std::array::from_fn(|_| RecursiveCircuitsForTable { by_stark_size: Default::default() });
-        for (table, sizes) in self.profile.sizes.iter().enumerate() {
-            for size in sizes.iter() {
-                steps.next(format!("circuits of the {} table, 2^{size} rows", TABLES[table].name));
-                let circuits = match self.read_table(table, size) {
-                    Ok(circuits) => circuits,
-                    Err(SealedError::Absent) => self.build_table(&starks, table, size)?,
-                    Err(reason) => {
-                        self.warn_rebuilding(&table_name(table, size), &reason);
-                        self.build_table(&starks, table, size)?
-                    }
-                };
-                by_table[table].by_stark_size.insert(size, circuits);
+        let chains = self.profile.sizes.iter().enumerate();
+        let chains = chains.flat_map(|(table, sizes)| sizes.iter().map(move |size| (table, size))).collect();
+        let built = build::side_by_side(chains, &mut steps, |(table, size), steps| {
+            let name = TABLES[table].name;
+            build::announce(steps, format!("circuits of the {name} table, 2^{size} rows"));
+            match self.read_table(table, size) {
+                Ok(circuits) => Ok(circuits),
+                Err(SealedError::Absent) => self.build_table(&starks, table, size),
+                Err(reason) => {
+                    self.warn_rebuilding(&table_name(table, size), &reason);
+                    self.build_table(&starks, table, size)
+                }
             }
+        })?;
+        for ((table, size), circuits) in built {
+            by_table[table].by_stark_size.insert(size, circuits);
         }
         let start = Instant::now();
         let mut upper = build::upper(by_table, &self.profile, &mut steps);

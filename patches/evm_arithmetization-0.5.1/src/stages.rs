@@ -1,7 +1,7 @@
 //! How long each table takes in the stages of a segment's proof that go table by table.
 //!
-//! The stages run one table after another on one thread, so what is measured is kept in that thread until whoever
-//! asked for it takes it.
+//! Both stages are begun and ended by one thread, in which what is measured is kept until whoever asked for it takes
+//! it. The tables of a stage may be worked on side by side: then their times add up to more than the stage's.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -46,11 +46,15 @@ pub(crate) struct Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        let stage = Stage { name: self.name, table: self.table, time: self.start.elapsed() };
-        MEASURED.with(|measured| {
-            if let Some(stages) = &mut *measured.borrow_mut() {
-                stages.push(stage);
-            }
-        });
+        add(self.name, self.table, self.start.elapsed());
     }
+}
+
+/// Notes what a table took in a stage.
+pub(crate) fn add(name: &'static str, table: usize, time: Duration) {
+    MEASURED.with(|measured| {
+        if let Some(stages) = &mut *measured.borrow_mut() {
+            stages.push(Stage { name, table, time });
+        }
+    });
 }

@@ -1,0 +1,67 @@
+//! `plonky2`: leaves of a commitment that are extended in vector lanes are the values of the polynomials.
+
+use plonky2::{
+    field::{
+        goldilocks_field::GoldilocksField,
+        polynomial::{PolynomialCoeffs, PolynomialValues},
+        types::{Field, Sample},
+    },
+    fri::oracle::PolynomialBatch,
+    plonk::config::PoseidonGoldilocksConfig,
+    util::{reverse_bits, timing::TimingTree},
+};
+
+type F = GoldilocksField;
+type Batch = PolynomialBatch<F, PoseidonGoldilocksConfig, 2>;
+
+fn check(log_length: usize, rate_bits: usize, polynomials: usize) {
+    let values: Vec<PolynomialValues<F>> =
+        (0..polynomials).map(|_| PolynomialValues::new(F::rand_vec(1 << log_length))).collect();
+    let batch = Batch::from_values(values.clone(), rate_bits, false, 1, &mut TimingTree::default(), None);
+
+    let inner = F::primitive_root_of_unity(log_length);
+    let outer = F::primitive_root_of_unity(log_length + rate_bits);
+    // Polynomials of some size are looked at in some places only: each costs a pass over all coefficients.
+    let places = |length: usize| (0..length).step_by((length / 64).max(1)).chain([length - 1]).collect::<Vec<_>>();
+    for (coefficients, values) in batch.polynomials.iter().zip(&values) {
+        for at in places(values.len()) {
+            assert_eq!(coefficients.eval(inner.exp_u64(at as u64)), values.values[at]);
+        }
+    }
+    let leaves = &batch.merkle_tree.leaves;
+    assert_eq!(leaves.len(), 1 << (log_length + rate_bits));
+    for at in places(leaves.len()) {
+        let point = F::coset_shift() * outer.exp_u64(reverse_bits(at, log_length + rate_bits) as u64);
+        let expected: Vec<F> = batch.polynomials.iter().map(|polynomial| polynomial.eval(point)).collect();
+        assert_eq!(leaves[at], expected, "leaf {at} of 2^{log_length}, rate {rate_bits}");
+    }
+}
+
+#[test]
+fn leaves_are_values_at_every_size_and_rate() {
+    for log_length in 1..=12 {
+        for rate_bits in 0..=3 {
+            check(log_length, rate_bits, 3);
+        }
+    }
+}
+
+#[test]
+fn wide_commitments() {
+    check(8, 1, 135);
+    check(6, 3, 2431);
+}
+
+#[test]
+fn transforms_of_the_extension_field_are_values() {
+    type E = plonky2::field::extension::quadratic::QuadraticExtension<F>;
+    for log_length in 0..=10 {
+        let polynomial = PolynomialCoeffs::new(E::rand_vec(1 << log_length));
+        let values = polynomial.clone().fft().values;
+        let root = E::primitive_root_of_unity(log_length);
+        for (at, value) in values.iter().enumerate() {
+            assert_eq!(polynomial.eval(root.exp_u64(at as u64)), *value);
+        }
+        assert_eq!(PolynomialValues::new(values).ifft(), polynomial);
+    }
+}
