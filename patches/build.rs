@@ -22,8 +22,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     // The whole folder: a new series has to be noticed too.
     println!("cargo::rerun-if-changed=.");
     println!("cargo::rerun-if-changed=../tools/rustc-patched");
+    // What the link in a series points to.
+    println!("cargo::rerun-if-changed=../goldilocks/src");
     // Names this checkout; see .cargo/config.toml.
     println!("cargo::rerun-if-env-changed=PATCHES_DIR");
+    println!("cargo::rerun-if-env-changed=PATCHES_LEFT_OUT");
     println!("cargo::rerun-if-env-changed=RUSTC_WRAPPER");
     println!("cargo::rerun-if-env-changed=CARGO_BUILD_RUSTC_WRAPPER");
 

@@ -9,6 +9,8 @@
 //!   modulo p after four rounds rather than one: their halves grow from 32 to 40.2, 48.1, 56 and 63.9 bits.
 //! - Round constants are added to the lower halves before they are reduced.
 
+mod gate;
+
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Pair, avx2::Avx2, avx512::Avx512};
 use super::{Level, field::Field, lanes::Lanes};
@@ -77,6 +79,34 @@ pub fn permute_many(states: &mut [[u64; WIDTH]], constants: &Constants) -> usize
     permute_many_at(Level::current(), states, constants)
 }
 
+/// Evaluates the constraints of plonky2's `PoseidonGate` at several points: `wires` holds the value of wire `i` at
+/// point `j` in place `i * points + j`, and `constraints` takes that of constraint `i` likewise, in plonky2's order.
+/// Returns false, and does nothing, where [`Level::current`] has no lanes or they do not divide the points.
+pub fn evaluate_gate(wires: &[u64], points: usize, constraints: &mut [u64], constants: &Constants) -> bool {
+    evaluate_gate_at(Level::current(), wires, points, constraints, constants)
+}
+
+/// [`evaluate_gate`] with the instructions of `level`, or of [`Level::best`] where that is less.
+pub fn evaluate_gate_at(
+    level: Level,
+    wires: &[u64],
+    points: usize,
+    constraints: &mut [u64],
+    constants: &Constants,
+) -> bool {
+    assert!(wires.len() >= gate::WIRES * points, "too few wires");
+    assert_eq!(constraints.len(), gate::CONSTRAINTS * points);
+    match level.min(Level::best()) {
+        // SAFETY: the processor has them.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 if points % 8 == 0 => unsafe { gate_avx512(wires, points, constraints, constants) },
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 if points % 4 == 0 => unsafe { gate_avx2(wires, points, constraints, constants) },
+        _ => return false,
+    }
+    true
+}
+
 /// [`permute_many`] with the instructions of `level`, or of [`Level::best`] where that is less.
 pub fn permute_many_at(level: Level, states: &mut [[u64; WIDTH]], constants: &Constants) -> usize {
     match level.min(Level::best()) {
@@ -103,6 +133,18 @@ unsafe fn avx2(states: &mut [[u64; WIDTH]], constants: &Constants) -> usize {
         let done = in_chunks::<Pair<Avx2>, 8>(states, constants, 5);
         done + in_chunks::<Avx2, 4>(&mut states[done..], constants, 2)
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq")]
+unsafe fn gate_avx512(wires: &[u64], points: usize, constraints: &mut [u64], constants: &Constants) {
+    unsafe { gate::evaluate::<Avx512>(wires, points, constraints, constants) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn gate_avx2(wires: &[u64], points: usize, constraints: &mut [u64], constants: &Constants) {
+    unsafe { gate::evaluate::<Avx2>(wires, points, constraints, constants) }
 }
 
 /// Permutes `COUNT` at a time, and of a rest as many as are worth `least` or more; returns how many.

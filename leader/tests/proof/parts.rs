@@ -39,8 +39,8 @@ fn digests(circuits: &AllRecursiveCircuits) -> BTreeMap<String, Digest> {
         ("segment merge", circuits.segment_aggregation.circuit.verifier_data()),
         ("batch merge", circuits.batch_aggregation.circuit.verifier_data()),
         ("block", circuits.block.circuit.verifier_data()),
-        ("block wrapper", circuits.block_wrapper.circuit.verifier_data()),
-        ("two to one", circuits.two_to_one_block.circuit.verifier_data()),
+        ("block wrapper", circuits.block_wrapper().circuit.verifier_data()),
+        ("two to one", circuits.two_to_one_block().circuit.verifier_data()),
     ];
     for (name, data) in upper {
         let bytes = data.to_bytes(&DefaultGateSerializer).expect("it can be written");

@@ -49,7 +49,7 @@ where
     C::Hasher: AlgebraicHasher<F>,
 {
     /// Number of steps that `from_tables` announces.
-    pub const UPPER_STEPS: usize = 7;
+    pub const UPPER_STEPS: usize = 5;
 
     /// The upper circuits over the chains of every table and size, in the order of `Table::all()`. `step` hears the
     /// name of each step before it starts.
@@ -67,10 +67,6 @@ where
         let batch_aggregation = Self::create_batch_aggregation_circuit(&segment_aggregation, &config.stark_config);
         step("block");
         let block = Self::create_block_circuit(&batch_aggregation);
-        step("block wrapper");
-        let block_wrapper = Self::create_block_wrapper_circuit(&block);
-        step("two to one");
-        let two_to_one_block = Self::create_two_to_one_block_circuit(&block_wrapper);
         step("dummy proofs");
         let table_dummy_proofs = core::array::from_fn(|table| {
             OPTIONAL_TABLE_INDICES.contains(&table).then(|| {
@@ -86,8 +82,8 @@ where
             segment_aggregation,
             batch_aggregation,
             block,
-            block_wrapper,
-            two_to_one_block,
+            block_wrapper: OnceLock::new(),
+            two_to_one_block: OnceLock::new(),
             by_table,
             table_dummy_proofs,
         }

@@ -22,7 +22,8 @@ use crate::{
     plonk::config::Hasher,
 };
 
-const CONSTANTS: Constants = Constants::new(
+/// Of the rounds.
+pub(crate) const CONSTANTS: Constants = Constants::new(
     &ALL_ROUND_CONSTANTS,
     GoldilocksField::FAST_PARTIAL_FIRST_ROUND_CONSTANT,
     GoldilocksField::FAST_PARTIAL_ROUND_CONSTANTS,
