@@ -100,7 +100,7 @@ impl<L: Lanes> Field<L> {
             let (ll, lh, hl, hh) = (a.mul_low(b), a.mul_low(b1), a1.mul_low(b), a1.mul_low(b1));
             let first = lh.add(ll.shr::<32>());
             let second = hl.add(first.and(self.epsilon));
-            let low = second.shl::<32>().add(ll.and(self.epsilon));
+            let low = ll.with_upper(second);
             let high = hh.add(first.shr::<32>()).add(second.shr::<32>());
             self.reduce(low, high)
         }

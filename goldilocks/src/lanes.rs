@@ -38,6 +38,9 @@ pub(super) trait Lanes: Copy {
     /// The upper half as the lower, with anything above: for `mul_low`.
     unsafe fn high(self) -> Self;
 
+    /// The lower half of `self`, and above it that of `upper`.
+    unsafe fn with_upper(self, upper: Self) -> Self;
+
     /// `self - other`, or `self` where that would wrap.
     unsafe fn sub_if_not_less(self, other: Self) -> Self;
     /// Makes rows of columns: `block[i]` lane `j` and `block[j]` lane `i` change places. `COUNT` vectors, no pairs.

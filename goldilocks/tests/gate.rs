@@ -28,9 +28,8 @@ fn check(wires: &[u64], points: usize) {
     // Over the extension, where plonky2 evaluates with code of its own, one point after the other.
     let mut expected = vec![0; gate.num_constraints() * points];
     for point in 0..points {
-        let at_point: Vec<E> = (0..gate.num_wires())
-            .map(|wire| E::from(GoldilocksField(wires[wire * points + point])))
-            .collect();
+        let at_point: Vec<E> =
+            (0..gate.num_wires()).map(|wire| E::from(GoldilocksField(wires[wire * points + point]))).collect();
         let vars = EvaluationVars {
             local_constants: &[],
             local_wires: &at_point,

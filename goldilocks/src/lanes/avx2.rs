@@ -71,6 +71,14 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn with_upper(self, upper: Self) -> Self {
+        unsafe {
+            let upper = _mm256_castps_si256(_mm256_moveldup_ps(_mm256_castsi256_ps(upper.0)));
+            Self(_mm256_blend_epi32::<0b1010_1010>(self.0, upper))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn sub_if_not_less(self, other: Self) -> Self {
         unsafe {
             let difference = _mm256_sub_epi64(self.0, other.0);

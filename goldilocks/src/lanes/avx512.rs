@@ -62,6 +62,14 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn with_upper(self, upper: Self) -> Self {
+        unsafe {
+            let upper = _mm512_castps_si512(_mm512_moveldup_ps(_mm512_castsi512_ps(upper.0)));
+            Self(_mm512_mask_blend_epi32(0b1010_1010_1010_1010, self.0, upper))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn sub_if_not_less(self, other: Self) -> Self {
         // A difference that wraps is above what it was taken from.
         Self(unsafe { _mm512_min_epu64(self.0, _mm512_sub_epi64(self.0, other.0)) })

@@ -64,6 +64,11 @@ impl<L: Lanes> Lanes for Pair<L> {
     }
 
     #[inline(always)]
+    unsafe fn with_upper(self, upper: Self) -> Self {
+        unsafe { Self(self.0.with_upper(upper.0), self.1.with_upper(upper.1)) }
+    }
+
+    #[inline(always)]
     unsafe fn sub_if_not_less(self, other: Self) -> Self {
         unsafe { Self(self.0.sub_if_not_less(other.0), self.1.sub_if_not_less(other.1)) }
     }
