@@ -41,7 +41,8 @@ fn run() -> anyhow::Result<()> {
     let batches = ops::decode::decode(block, 10)?;
     let batch = batches.last().context("a block without batches")?;
     let mut segments = SegmentDataIterator::<Field>::new(&batch.inputs, Some(log.parse()?));
-    let (inputs, mut data) = segments.nth(index).context("no such segment")?.map_err(|error| anyhow::anyhow!("{error}"))?;
+    let (inputs, mut data) =
+        segments.nth(index).context("no such segment")?.map_err(|error| anyhow::anyhow!("{error}"))?;
     drop(segments);
 
     let starks = AllStark::<Field, 2>::default();
@@ -50,7 +51,8 @@ fn run() -> anyhow::Result<()> {
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let mut traces = generate_traces(&starks, &inputs, &config, &mut data, timing)?;
     let (traced, traced_cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-    let rows: Vec<usize> = traces.tables.iter().map(|table| table.first().map_or(0, |column| column.values.len())).collect();
+    let rows: Vec<usize> =
+        traces.tables.iter().map(|table| table.first().map_or(0, |column| column.values.len())).collect();
     let proof = prove_with_traces::<Field, RecursionConfig, 2>(
         &starks,
         &config,
@@ -62,7 +64,7 @@ fn run() -> anyhow::Result<()> {
     )?;
     let (proved, proved_cpu) = (start.elapsed().as_secs_f64() - traced, cpu_seconds() - cpu - traced_cpu);
     let caps: Vec<_> =
-        proof.multi_proof.stark_proofs.iter().flatten().map(|proof| proof.proof.proof.trace_cap.flatten()).collect();
+        proof.multi_proof.stark_proofs.iter().flatten().map(|proof| proof.proof.trace_cap.flatten()).collect();
     println!("rows {rows:?}");
     println!("traces {traced:.1} s {traced_cpu:.1} CPU s");
     println!("starks {proved:.1} s {proved_cpu:.1} CPU s");

@@ -13,5 +13,6 @@ mod fence;
 mod node;
 mod parts;
 mod process;
+mod published;
 mod resume;
 mod verify;

@@ -170,7 +170,7 @@ impl Store {
         self.manifest().map(|manifest| manifest.digest)
     }
 
-    /// Bytes of all files, if the store is complete: about what the circuits take in memory.
+    /// Bytes of all files, if the store is complete; in memory circuits take about three times as much.
     pub fn bytes(&self) -> Option<u64> {
         self.manifest().map(|manifest| manifest.files.iter().map(|(_, bytes)| bytes).sum())
     }
