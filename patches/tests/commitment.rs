@@ -8,11 +8,16 @@ use plonky2::{
     },
     fri::oracle::PolynomialBatch,
     plonk::config::PoseidonGoldilocksConfig,
-    util::{reverse_bits, timing::TimingTree},
+    util::timing::TimingTree,
 };
 
 type F = GoldilocksField;
 type Batch = PolynomialBatch<F, PoseidonGoldilocksConfig, 2>;
+
+/// The lowest `bits` of `at`, backwards.
+fn reversed(at: usize, bits: usize) -> u64 {
+    (0..bits).fold(0, |reversed, bit| reversed << 1 | (at as u64 >> bit & 1))
+}
 
 fn check(log_length: usize, rate_bits: usize, polynomials: usize) {
     let values: Vec<PolynomialValues<F>> =
@@ -31,7 +36,7 @@ fn check(log_length: usize, rate_bits: usize, polynomials: usize) {
     let leaves = &batch.merkle_tree.leaves;
     assert_eq!(leaves.len(), 1 << (log_length + rate_bits));
     for at in places(leaves.len()) {
-        let point = F::coset_shift() * outer.exp_u64(reverse_bits(at, log_length + rate_bits) as u64);
+        let point = F::coset_shift() * outer.exp_u64(reversed(at, log_length + rate_bits));
         let expected: Vec<F> = batch.polynomials.iter().map(|polynomial| polynomial.eval(point)).collect();
         assert_eq!(leaves[at], expected, "leaf {at} of 2^{log_length}, rate {rate_bits}");
     }
