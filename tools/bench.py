@@ -63,7 +63,7 @@ class Side:
         _, log, cost = self.leader("stdio", self.options.witness, "--output-proof-file", self.proof)
         self.note("whole block", cost)
         for line in log.splitlines():
-            fields = json.loads(line).get("fields", {}) if line.startswith("{") else {}
+            fields = json.loads(line) if line.startswith("{") else {}
             task = TASKS.get(str(fields.get("message", "")).removeprefix("proved "))
             if task and "seconds" in fields:
                 self.note(task, {"wall": float(fields["seconds"])})
