@@ -20,7 +20,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 case "${1:-}" in -h | --help) sed -n '2,/^set/ {/^set/d; s/^# \{0,1\}//; p}' "$0" && exit 0 ;; esac
 
-plain='plonky2_field-1.0.0/* plonky2-1.0.2/* evm_arithmetization-0.5.1/000[46]-*'
+plain='plonky2_field-1.0.0/* plonky2-1.0.2/* starky-1.0.2/* evm_arithmetization-0.5.1/000[467]-*'
 arguments=()
 while [ $# -gt 0 ]; do
   case $1 in

@@ -58,6 +58,18 @@ fn wide_commitments() {
 }
 
 #[test]
+fn openings_are_values_of_the_polynomials() {
+    type E = plonky2::field::extension::quadratic::QuadraticExtension<F>;
+    for log_length in 0..=12 {
+        let values = (0..5).map(|_| PolynomialValues::new(F::rand_vec(1 << log_length))).collect();
+        let batch = Batch::from_values(values, 1, false, 0, &mut TimingTree::default(), None);
+        let point = E::rand();
+        let expected: Vec<E> = batch.polynomials.iter().map(|p| p.to_extension::<2>().eval(point)).collect();
+        assert_eq!(batch.evaluate(point), expected, "polynomials of 2^{log_length} coefficients");
+    }
+}
+
+#[test]
 fn transforms_of_the_extension_field_are_values() {
     type E = plonky2::field::extension::quadratic::QuadraticExtension<F>;
     for log_length in 0..=10 {

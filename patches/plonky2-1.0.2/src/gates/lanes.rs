@@ -11,11 +11,10 @@ use plonky2_field::{
     kernels,
     packable::Packable,
     packed::PackedField,
-    types::Field,
 };
 
 use super::{
-    arithmetic_extension::ArithmeticExtensionGate, gate::Gate, multiplication_extension::MulExtensionGate,
+    arithmetic_extension::ArithmeticExtensionGate, coset_interpolation::CosetInterpolationGate, gate::Gate, multiplication_extension::MulExtensionGate,
     packed_util::PackedEvaluableBase, poseidon::PoseidonGate, reducing::ReducingGate,
     reducing_extension::ReducingExtensionGate, util::StridedConstraintConsumer,
 };
@@ -95,6 +94,11 @@ impl<P: PackedField, const D: usize> Ext<P, D> {
 
     fn scale(self, factor: P) -> Self {
         Self(core::array::from_fn(|at| self.0[at] * factor))
+    }
+
+    /// By an element of the base field that is the same at all points.
+    fn times(self, factor: P::Scalar) -> Self {
+        Self(self.0.map(|coordinate| coordinate * factor))
     }
 
     /// With `X^D = W`.
@@ -181,5 +185,42 @@ impl<F: RichField + Extendable<D>, const D: usize> PackedEvaluableBase<F, D> for
             sum = Ext::read(wires, self.wires_accs(at));
             yield_constr.many(next.sub(sum).0);
         }
+    }
+}
+
+impl<F: RichField + Extendable<D>, const D: usize> PackedEvaluableBase<F, D> for CosetInterpolationGate<F, D> {
+    fn eval_unfiltered_base_packed<P: PackedField<Scalar = F>>(
+        &self,
+        vars: EvaluationVarsBasePacked<'_, P>,
+        mut yield_constr: StridedConstraintConsumer<'_, P>,
+    ) {
+        let wires = vars.local_wires;
+        let point = Ext::<P, D>::read(wires, self.wires_evaluation_point());
+        let shifted = Ext::read(wires, self.wires_shifted_evaluation_point());
+        yield_constr.many(point.sub(shifted.scale(wires[self.wire_shift()])).0);
+
+        let (mut sum, mut product) = (Ext([P::ZEROS; D]), Ext([P::ZEROS; D]));
+        product.0[0] = P::ONES;
+        let mut intermediate = 0;
+        let domain = F::two_adic_subgroup(self.subgroup_bits);
+        for (at, (x, weight)) in domain.into_iter().zip(&self.barycentric_weights).enumerate() {
+            // The first part has one more than those that follow, each of which begins with the wires that take what
+            // was summed up before.
+            if at > 1 && (at - 1) % (self.degree() - 1) == 0 {
+                let wired = Ext::read(wires, self.wires_intermediate_eval(intermediate));
+                yield_constr.many(wired.sub(sum).0);
+                sum = wired;
+                let wired = Ext::read(wires, self.wires_intermediate_prod(intermediate));
+                yield_constr.many(wired.sub(product).0);
+                product = wired;
+                intermediate += 1;
+            }
+            let value = Ext::read(wires, self.wires_value(at)).times(*weight);
+            let mut factor = shifted;
+            factor.0[0] -= P::from(x);
+            sum = sum.mul(factor).add(value.mul(product));
+            product = product.mul(factor);
+        }
+        yield_constr.many(Ext::read(wires, self.wires_evaluation_value()).sub(sum).0);
     }
 }

@@ -3,12 +3,12 @@
 //!
 //! Only Poseidon over Goldilocks has lanes ([`kernels::poseidon`]); everything else is hashed one by one.
 
-use std::{mem::MaybeUninit, slice};
+use std::{mem::MaybeUninit, ops::Range, slice};
 
 use plonky2_field::{
     goldilocks_field::GoldilocksField,
     kernels::poseidon::{self, Constants, WIDTH},
-    types::{Field, PrimeField64},
+    types::Field,
 };
 use plonky2_maybe_rayon::*;
 
@@ -16,7 +16,7 @@ use crate::{
     hash::{
         hash_types::{HashOut, RichField, NUM_HASH_OUT_ELTS},
         hashing::PlonkyPermutation,
-        merkle_tree,
+        merkle_tree::leaves::Leaves,
         poseidon::{Poseidon, PoseidonHash, ALL_ROUND_CONSTANTS, SPONGE_RATE},
     },
     plonk::config::Hasher,
@@ -37,12 +37,21 @@ const ROWS: usize = 16;
 /// Candidates of a proof of work that are tried between two looks at whether another thread has found one.
 const CANDIDATES: usize = 64;
 
-/// `merkle_tree::fill_subtree`: fills in the digests below a node and returns the node's own.
-pub(crate) fn fill_subtree<F: RichField, H: Hasher<F>>(
+/// `merkle_tree::fill_digests_buf`: fills in the digests below the cap, and the cap.
+pub(crate) fn fill_digests<F: RichField, H: Hasher<F>>(
     digests: &mut [MaybeUninit<H::Hash>],
-    leaves: &[Vec<F>],
-) -> H::Hash {
-    <H as Subtree<F>>::fill(digests, leaves)
+    cap: &mut [MaybeUninit<H::Hash>],
+    leaves: &Leaves<F>,
+) {
+    let rows = leaves.len() / cap.len();
+    let fill = |(at, (digests, cap)): (usize, (&mut [_], &mut MaybeUninit<_>))| {
+        cap.write(<H as Subtree<F>>::fill(digests, leaves, at * rows..(at + 1) * rows));
+    };
+    match digests.len() / cap.len() {
+        // All cap.
+        0 => cap.par_iter_mut().enumerate().for_each(|(at, cap)| fill((at, (&mut [], cap)))),
+        length => digests.par_chunks_exact_mut(length).zip(cap).enumerate().for_each(fill),
+    }
 }
 
 /// `find_any` over all witnesses: one for which the last element that the sponge gives has enough leading zeros, when
@@ -69,13 +78,17 @@ pub(crate) fn grind<F: RichField, H: Hasher<F>>(
 
 /// What hashers do one by one unless they have lanes.
 trait Subtree<F: RichField>: Hasher<F> {
-    fn fill(digests: &mut [MaybeUninit<Self::Hash>], leaves: &[Vec<F>]) -> Self::Hash;
+    /// Fills in the digests below the node above some of the leaves, and returns the node's own.
+    fn fill(digests: &mut [MaybeUninit<Self::Hash>], leaves: &Leaves<F>, range: Range<usize>) -> Self::Hash;
     fn permute(states: &mut [Self::Permutation]);
 }
 
 impl<F: RichField, H: Hasher<F>> Subtree<F> for H {
-    default fn fill(digests: &mut [MaybeUninit<Self::Hash>], leaves: &[Vec<F>]) -> Self::Hash {
-        merkle_tree::fill_subtree::<F, H>(digests, leaves)
+    default fn fill(digests: &mut [MaybeUninit<Self::Hash>], leaves: &Leaves<F>, range: Range<usize>) -> Self::Hash {
+        match range.len() {
+            1 => H::hash_or_noop(&leaves[range.start]),
+            _ => fill_halves::<F, H>(digests, leaves, range),
+        }
     }
 
     default fn permute(states: &mut [Self::Permutation]) {
@@ -83,22 +96,32 @@ impl<F: RichField, H: Hasher<F>> Subtree<F> for H {
     }
 }
 
+/// A subtree of two leaves or more, its halves on two threads.
+fn fill_halves<F: RichField, H: Hasher<F>>(
+    digests: &mut [MaybeUninit<H::Hash>],
+    leaves: &Leaves<F>,
+    range: Range<usize>,
+) -> H::Hash {
+    let middle = range.start + range.len() / 2;
+    let (left, right) = digests.split_at_mut(digests.len() / 2);
+    if let ([left @ .., left_digest], [right_digest, right @ ..]) = (left, right) {
+        let fill = <H as Subtree<F>>::fill;
+        let (l, r) = plonky2_maybe_rayon::join(
+            || fill(left, leaves, range.start..middle),
+            || fill(right, leaves, middle..range.end),
+        );
+        H::two_to_one(*left_digest.write(l), *right_digest.write(r))
+    } else {
+        unreachable!("a node has two children");
+    }
+}
+
 impl Subtree<GoldilocksField> for PoseidonHash {
-    fn fill(digests: &mut [MaybeUninit<Digest>], leaves: &[Vec<GoldilocksField>]) -> Digest {
-        let width = leaves[0].len();
-        if leaves.len() == 1 || leaves.iter().any(|leaf| leaf.len() != width) {
-            return merkle_tree::fill_subtree::<GoldilocksField, Self>(digests, leaves);
-        }
-        if leaves.len() <= SUBTREE {
-            return fill_layers(digests, leaves);
-        }
-        let (left, right) = digests.split_at_mut(digests.len() / 2);
-        let (left_leaves, right_leaves) = leaves.split_at(leaves.len() / 2);
-        if let ([left @ .., left_digest], [right_digest, right @ ..]) = (left, right) {
-            let (l, r) = plonky2_maybe_rayon::join(|| Self::fill(left, left_leaves), || Self::fill(right, right_leaves));
-            <Self as Hasher<GoldilocksField>>::two_to_one(*left_digest.write(l), *right_digest.write(r))
-        } else {
-            unreachable!("a node has two children");
+    fn fill(digests: &mut [MaybeUninit<Digest>], leaves: &Leaves<GoldilocksField>, range: Range<usize>) -> Digest {
+        match range.len() {
+            1 => <Self as Hasher<GoldilocksField>>::hash_or_noop(&leaves[range.start]),
+            ..=SUBTREE => fill_layers(digests, leaves, range),
+            _ => fill_halves::<GoldilocksField, Self>(digests, leaves, range),
         }
     }
 
@@ -116,9 +139,13 @@ type State = [GoldilocksField; WIDTH];
 
 /// A subtree of two leaves or more, one layer after the other. The pairs of siblings of layer `i` (0: the leaves) lie
 /// `2^(i + 2)` digests apart, the first at `2^(i + 1) - 2`.
-fn fill_layers(digests: &mut [MaybeUninit<Digest>], leaves: &[Vec<GoldilocksField>]) -> Digest {
+fn fill_layers(
+    digests: &mut [MaybeUninit<Digest>],
+    leaves: &Leaves<GoldilocksField>,
+    range: Range<usize>,
+) -> Digest {
     let place = |layer: u32, node: usize| ((node / 2) << (layer + 2)) + (2 << layer) - 2 + node % 2;
-    let mut nodes = hash_leaves(leaves);
+    let mut nodes = hash_leaves(leaves, range);
     let mut layer = 0;
     while nodes.len() > 1 {
         for (at, node) in nodes.iter().enumerate() {
@@ -130,18 +157,19 @@ fn fill_layers(digests: &mut [MaybeUninit<Digest>], leaves: &[Vec<GoldilocksFiel
     nodes[0]
 }
 
-/// `hash_or_noop` of each row; all have the same length.
-fn hash_leaves(rows: &[Vec<GoldilocksField>]) -> Vec<Digest> {
-    if rows[0].len() <= NUM_HASH_OUT_ELTS {
-        return rows.iter().map(|row| <PoseidonHash as Hasher<GoldilocksField>>::hash_or_noop(row)).collect();
+/// `hash_or_noop` of each of some leaves.
+fn hash_leaves(leaves: &Leaves<GoldilocksField>, range: Range<usize>) -> Vec<Digest> {
+    let width = leaves.width();
+    if width <= NUM_HASH_OUT_ELTS {
+        return range.map(|at| <PoseidonHash as Hasher<GoldilocksField>>::hash_or_noop(&leaves[at])).collect();
     }
-    let mut digests = Vec::with_capacity(rows.len());
-    for rows in rows.chunks(ROWS) {
+    let mut digests = Vec::with_capacity(range.len());
+    for first in range.clone().step_by(ROWS) {
         let mut states = [[GoldilocksField::ZERO; WIDTH]; ROWS];
-        let states = &mut states[..rows.len()];
-        for start in (0..rows[0].len()).step_by(SPONGE_RATE) {
-            for (state, row) in states.iter_mut().zip(rows) {
-                let part = &row[start..row.len().min(start + SPONGE_RATE)];
+        let states = &mut states[..ROWS.min(range.end - first)];
+        for start in (0..width).step_by(SPONGE_RATE) {
+            for (at, state) in (first..).zip(&mut *states) {
+                let part = &leaves[at][start..width.min(start + SPONGE_RATE)];
                 state[..part.len()].copy_from_slice(part);
             }
             permute_all(states);

@@ -5,6 +5,8 @@ use plonky2_maybe_rayon::*;
 use super::ReducingFactor;
 use crate::field::{
     extension::{Extendable, FieldExtension},
+    packable::Packable,
+    packed::PackedField,
     polynomial::PolynomialCoeffs,
     types::Field,
 };
@@ -22,17 +24,35 @@ impl<F: Field> ReducingFactor<F> {
         F: FieldExtension<D, BaseField = BF>,
     {
         self.count += polynomials.len() as u64;
-        let powers: Vec<F> = self.base.powers().take(polynomials.len()).collect();
+        let powers: Vec<[BF; D]> =
+            self.base.powers().take(polynomials.len()).map(|power| power.to_basefield_array()).collect();
         let length = polynomials.iter().map(|polynomial| polynomial.len()).max().unwrap_or(0);
         let mut sums = vec![F::ZERO; length];
         sums.par_chunks_mut(PART).enumerate().for_each(|(part, sums)| {
+            let mut coordinates: [Vec<BF>; D] = core::array::from_fn(|_| vec![BF::ZERO; sums.len()]);
             for (polynomial, power) in polynomials.iter().zip(&powers) {
                 let coefficients = polynomial.coeffs.get(part * PART..).unwrap_or_default();
-                for (sum, coefficient) in sums.iter_mut().zip(coefficients) {
-                    *sum += power.scalar_mul(*coefficient);
+                let coefficients = &coefficients[..coefficients.len().min(PART)];
+                for (sums, factor) in coordinates.iter_mut().zip(power) {
+                    add_product(&mut sums[..coefficients.len()], coefficients, *factor);
                 }
+            }
+            for (at, sum) in sums.iter_mut().enumerate() {
+                *sum = F::from_basefield_array(coordinates.each_ref().map(|column| column[at]));
             }
         });
         PolynomialCoeffs::new(sums)
+    }
+}
+
+fn add_product<F: Field>(sums: &mut [F], values: &[F], factor: F) {
+    fn packed<P: PackedField>(sums: &mut [P::Scalar], values: &[P::Scalar], factor: P::Scalar) {
+        for (sum, value) in P::pack_slice_mut(sums).iter_mut().zip(P::pack_slice(values)) {
+            *sum += *value * factor;
+        }
+    }
+    match values.len() % <F as Packable>::Packing::WIDTH {
+        0 => packed::<<F as Packable>::Packing>(sums, values, factor),
+        _ => packed::<F>(sums, values, factor),
     }
 }

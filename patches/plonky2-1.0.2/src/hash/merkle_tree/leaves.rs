@@ -1,0 +1,169 @@
+//! The leaves of a Merkle tree: rows of a matrix, in a few large parts.
+//!
+//! Proofs take and give back hundreds of megabytes of leaves at a time. Rows as vectors of their own take a sixth more
+//! memory and most of the time in which the kernel clears pages, and in one piece leaves never fit where others were
+//! before. Parts of one size do, and some are kept from one proof to the next.
+
+use std::{
+    mem::{take, MaybeUninit},
+    ops::Index,
+    sync::{Mutex, PoisonError},
+};
+
+use plonky2_field::{
+    extension::{Extendable, FieldExtension},
+    goldilocks_field::GoldilocksField,
+};
+
+/// Elements of a part, of leaves that are more than one: 4 MiB.
+const PART: usize = 1 << 19;
+/// Parts that are kept: 512 MiB, about the leaves of four proofs of recursive circuits.
+const KEPT: usize = 128;
+
+/// Rows of the same width.
+#[derive(Clone, Debug)]
+pub struct Leaves<F> {
+    /// Of the same number of rows each, but the last.
+    parts: Vec<Vec<F>>,
+    rows_per_part: usize,
+    width: usize,
+    count: usize,
+}
+
+impl<F> Leaves<F> {
+    /// `count` rows of `width` that lie one after the other in `values`.
+    fn new(values: Vec<F>, width: usize, count: usize) -> Self {
+        assert_eq!(values.len(), width * count, "{count} leaves of {width} elements");
+        Self { parts: vec![values], rows_per_part: count.max(1), width, count }
+    }
+
+    /// `count` rows of `width`; `fill` is given the places for `group` rows at a time.
+    ///
+    /// # Safety
+    ///
+    /// `fill` writes to every place.
+    pub(crate) unsafe fn filled(
+        width: usize,
+        count: usize,
+        group: usize,
+        fill: impl FnOnce(&mut [&mut [MaybeUninit<F>]]),
+    ) -> Self {
+        let (rows_per_part, room) = match width * count <= PART {
+            true => (count.max(1), width * count),
+            false => ((PART / width / group).max(1) * group, PART),
+        };
+        let lengths = (0..count).step_by(rows_per_part).map(|first| rows_per_part.min(count - first) * width);
+        let lengths: Vec<usize> = lengths.collect();
+        let mut parts: Vec<Vec<F>> = lengths.iter().map(|length| F::part(room.max(*length))).collect();
+        let places = parts.iter_mut().zip(&lengths).map(|(part, length)| &mut part.spare_capacity_mut()[..*length]);
+        fill(&mut places.flat_map(|places| places.chunks_mut(group * width)).collect::<Vec<_>>());
+        for (part, length) in parts.iter_mut().zip(lengths) {
+            // SAFETY: filled, says the caller.
+            unsafe { part.set_len(length) };
+        }
+        Self { parts, rows_per_part, width, count }
+    }
+
+    /// Rows of `width` elements of the extension field each, by their coordinates.
+    pub(crate) fn of_extension<const D: usize>(values: &[F::Extension], width: usize) -> Self
+    where
+        F: Extendable<D>,
+    {
+        let coordinates = values.iter().flat_map(|value| value.to_basefield_array()).collect();
+        Self::new(coordinates, width * D, values.len() / width)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Elements of each.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[F]> {
+        (0..self.count).map(|at| &self[at])
+    }
+}
+
+impl<F> Index<usize> for Leaves<F> {
+    type Output = [F];
+
+    fn index(&self, at: usize) -> &[F] {
+        assert!(at < self.count, "no leaf {at} of {}", self.count);
+        &self.parts[at / self.rows_per_part][at % self.rows_per_part * self.width..][..self.width]
+    }
+}
+
+impl<F> Default for Leaves<F> {
+    fn default() -> Self {
+        Self::new(Vec::new(), 0, 0)
+    }
+}
+
+impl<F: PartialEq> PartialEq for Leaves<F> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<F: Eq> Eq for Leaves<F> {}
+
+/// # Panics
+///
+/// Where rows differ in width.
+impl<F: Copy> From<Vec<Vec<F>>> for Leaves<F> {
+    fn from(rows: Vec<Vec<F>>) -> Self {
+        let width = rows.first().map_or(0, Vec::len);
+        assert!(rows.iter().all(|row| row.len() == width), "leaves of different widths");
+        Self::new(rows.concat(), width, rows.len())
+    }
+}
+
+impl<F> Drop for Leaves<F> {
+    fn drop(&mut self) {
+        take(&mut self.parts).into_iter().for_each(F::keep);
+    }
+}
+
+/// Where parts come from and go to.
+trait Parts: Sized {
+    /// An empty part with room for `length` elements.
+    fn part(length: usize) -> Vec<Self>;
+    /// Keeps a part, or lets go of it.
+    fn keep(part: Vec<Self>);
+}
+
+impl<F> Parts for F {
+    default fn part(length: usize) -> Vec<Self> {
+        Vec::with_capacity(length)
+    }
+
+    default fn keep(_: Vec<Self>) {}
+}
+
+static PARTS: Mutex<Vec<Vec<GoldilocksField>>> = Mutex::new(Vec::new());
+
+impl Parts for GoldilocksField {
+    fn part(length: usize) -> Vec<Self> {
+        let kept = (length == PART).then(|| PARTS.lock().unwrap_or_else(PoisonError::into_inner).pop());
+        kept.flatten().unwrap_or_else(|| Vec::with_capacity(length))
+    }
+
+    fn keep(mut part: Vec<Self>) {
+        if part.capacity() == PART {
+            let mut parts = PARTS.lock().unwrap_or_else(PoisonError::into_inner);
+            if parts.len() < KEPT {
+                part.clear();
+                parts.push(part);
+            }
+        }
+    }
+}
