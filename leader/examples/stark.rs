@@ -12,7 +12,9 @@ use anyhow::Context;
 use evm_arithmetization::generation::generate_traces;
 use evm_arithmetization::prover::prove_with_traces;
 use evm_arithmetization::{AllStark, Field, RecursionConfig, SegmentDataIterator};
+use ops::allocator::Frugal;
 use ops::digest::Digest;
+use ops::machine::segment_bytes;
 use ops::profile::Profile;
 use ops::witness::{self, WitnessError};
 use plonky2::util::timing::TimingTree;
@@ -53,6 +55,8 @@ fn run() -> anyhow::Result<()> {
     let (traced, traced_cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     let rows: Vec<usize> =
         traces.tables.iter().map(|table| table.first().map_or(0, |column| column.values.len())).collect();
+    let heights = std::array::from_fn(|table| (rows[table] > 0).then(|| rows[table].trailing_zeros() as usize));
+    let _frugal = Frugal::for_segment(segment_bytes(&heights));
     let proof = prove_with_traces::<Field, RecursionConfig, 2>(
         &starks,
         &config,

@@ -41,6 +41,7 @@ pub mod task;
 
 pub mod metrics;
 
+pub mod allocator;
 pub mod artifacts;
 
 pub mod execute;

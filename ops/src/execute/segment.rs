@@ -13,7 +13,9 @@ use plonky2::util::timing::TimingTree;
 
 use super::Failure;
 use super::simulate::{self, SegmentInputs};
+use crate::allocator::Frugal;
 use crate::circuits::Circuits;
+use crate::machine::segment_bytes;
 use crate::metrics::tasks;
 use crate::profile::Heights;
 use crate::task::{SegmentWork, Task};
@@ -55,6 +57,7 @@ pub(super) fn prove(
     let table_circuits = circuits.for_segment(&heights)?;
     let traced = start.elapsed();
 
+    let frugal = Frugal::for_segment(segment_bytes(&heights));
     let (stark_proofs, stark_times) = stages::measure(|| {
         prove_with_traces::<_, RecursionConfig, 2>(
             &circuits.starks,
@@ -66,6 +69,7 @@ pub(super) fn prove(
             Some(abort.clone()),
         )
     });
+    drop(frugal);
     let stark_proofs = stark_proofs.map_err(invalid)?;
     let starks = start.elapsed();
 

@@ -25,8 +25,8 @@ use crate::{
 
 /// Rows that one step of a transposition fills: two neighbouring cache lines of each column, which are fetched together.
 const ROWS: usize = 16;
-/// Columns that are extended before they are turned into rows: what is held twice.
-const COLUMNS: usize = 256;
+/// Elements that are extended before they are turned into rows, which is what is held twice: 128 MiB, or sixteen columns.
+const EXTENDED: usize = 1 << 24;
 
 /// Row `i` holds the values of all polynomials at `coset_shift w^j`, where `j` is `i` with its bits in reverse; none where
 /// the field has no lanes or the polynomials are too short.
@@ -87,15 +87,16 @@ impl Rows for GoldilocksField {
         }
         let root = Self::primitive_root_of_unity(log2_strict(length) + rate_bits);
         let count = length << rate_bits;
+        let columns = (EXTENDED / length).max(16);
         let fill = |groups: &mut [&mut [MaybeUninit<Self>]]| {
             for (coset, groups) in groups.chunks_exact_mut(length / ROWS).enumerate() {
                 let shift = Self::coset_shift() * root.exp_u64(reverse_bits(coset, rate_bits) as u64);
                 let powers: Vec<Self> = shift.powers().take(length).collect();
-                for (first, polynomials) in (0..).step_by(COLUMNS).zip(polynomials.chunks(COLUMNS)) {
-                    let columns: Vec<_> =
+                for (first, polynomials) in (0..).step_by(columns).zip(polynomials.chunks(columns)) {
+                    let values: Vec<_> =
                         polynomials.par_iter().map(|polynomial| column(&polynomial.coeffs, &powers)).collect();
                     let groups = groups.par_iter_mut().enumerate();
-                    groups.for_each(|(at, rows)| fill_rows(rows, width, first, &columns, at * ROWS));
+                    groups.for_each(|(at, rows)| fill_rows(rows, width, first, &values, at * ROWS));
                 }
             }
         };

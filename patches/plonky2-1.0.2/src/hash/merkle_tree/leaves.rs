@@ -1,24 +1,14 @@
 //! The leaves of a Merkle tree: rows of a matrix, in a few large parts.
 //!
 //! Proofs take and give back hundreds of megabytes of leaves at a time. Rows as vectors of their own take a sixth more
-//! memory and most of the time in which the kernel clears pages, and in one piece leaves never fit where others were
-//! before. Parts of one size do, and some are kept from one proof to the next.
+//! memory and half of the time in which the kernel clears pages; in one piece they seldom fit where others were before.
 
-use std::{
-    mem::{take, MaybeUninit},
-    ops::Index,
-    sync::{Mutex, PoisonError},
-};
+use std::{mem::MaybeUninit, ops::Index};
 
-use plonky2_field::{
-    extension::{Extendable, FieldExtension},
-    goldilocks_field::GoldilocksField,
-};
+use plonky2_field::extension::{Extendable, FieldExtension};
 
 /// Elements of a part, of leaves that are more than one: 4 MiB.
 const PART: usize = 1 << 19;
-/// Parts that are kept: 512 MiB, about the leaves of four proofs of recursive circuits.
-const KEPT: usize = 128;
 
 /// Rows of the same width.
 #[derive(Clone, Debug)]
@@ -48,13 +38,10 @@ impl<F> Leaves<F> {
         group: usize,
         fill: impl FnOnce(&mut [&mut [MaybeUninit<F>]]),
     ) -> Self {
-        let (rows_per_part, room) = match width * count <= PART {
-            true => (count.max(1), width * count),
-            false => ((PART / width / group).max(1) * group, PART),
-        };
+        let rows_per_part = (PART / width.max(1) / group).max(1) * group;
         let lengths = (0..count).step_by(rows_per_part).map(|first| rows_per_part.min(count - first) * width);
         let lengths: Vec<usize> = lengths.collect();
-        let mut parts: Vec<Vec<F>> = lengths.iter().map(|length| F::part(room.max(*length))).collect();
+        let mut parts: Vec<Vec<F>> = lengths.iter().map(|length| Vec::with_capacity(*length)).collect();
         let places = parts.iter_mut().zip(&lengths).map(|(part, length)| &mut part.spare_capacity_mut()[..*length]);
         fill(&mut places.flat_map(|places| places.chunks_mut(group * width)).collect::<Vec<_>>());
         for (part, length) in parts.iter_mut().zip(lengths) {
@@ -124,46 +111,5 @@ impl<F: Copy> From<Vec<Vec<F>>> for Leaves<F> {
         let width = rows.first().map_or(0, Vec::len);
         assert!(rows.iter().all(|row| row.len() == width), "leaves of different widths");
         Self::new(rows.concat(), width, rows.len())
-    }
-}
-
-impl<F> Drop for Leaves<F> {
-    fn drop(&mut self) {
-        take(&mut self.parts).into_iter().for_each(F::keep);
-    }
-}
-
-/// Where parts come from and go to.
-trait Parts: Sized {
-    /// An empty part with room for `length` elements.
-    fn part(length: usize) -> Vec<Self>;
-    /// Keeps a part, or lets go of it.
-    fn keep(part: Vec<Self>);
-}
-
-impl<F> Parts for F {
-    default fn part(length: usize) -> Vec<Self> {
-        Vec::with_capacity(length)
-    }
-
-    default fn keep(_: Vec<Self>) {}
-}
-
-static PARTS: Mutex<Vec<Vec<GoldilocksField>>> = Mutex::new(Vec::new());
-
-impl Parts for GoldilocksField {
-    fn part(length: usize) -> Vec<Self> {
-        let kept = (length == PART).then(|| PARTS.lock().unwrap_or_else(PoisonError::into_inner).pop());
-        kept.flatten().unwrap_or_else(|| Vec::with_capacity(length))
-    }
-
-    fn keep(mut part: Vec<Self>) {
-        if part.capacity() == PART {
-            let mut parts = PARTS.lock().unwrap_or_else(PoisonError::into_inner);
-            if parts.len() < KEPT {
-                part.clear();
-                parts.push(part);
-            }
-        }
     }
 }
