@@ -54,12 +54,14 @@ fn count(change: impl FnOnce(&mut usize)) {
 fn keep_for(milliseconds: isize) {
     let arenas = arenas::narenas::read().unwrap_or(0);
     let names = (0..arenas).map(|arena| format!("arena.{arena}.dirty_decay_ms\0"));
-    let told = names.chain(["arenas.dirty_decay_ms\0".to_owned()]).filter(|name| {
+    let mut told = 0;
+    for name in names.chain(["arenas.dirty_decay_ms\0".to_owned()]) {
         // SAFETY: the name ends with a zero, and jemalloc documents the value as an `ssize_t`.
         #[expect(unsafe_code, reason = "jemalloc's settings have no other interface")]
-        unsafe { raw::write(name.as_bytes(), milliseconds) }.is_ok()
-    });
-    tracing::debug!(arenas = told.count(), milliseconds, "freed memory is kept for another time");
+        let result = unsafe { raw::write(name.as_bytes(), milliseconds) };
+        told += usize::from(result.is_ok());
+    }
+    tracing::debug!(arenas = told, milliseconds, "freed memory is kept for another time");
 }
 
 #[cfg(test)]
