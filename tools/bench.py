@@ -73,7 +73,7 @@ class Side:
         run(self.folder / "verifier", "--file", other.proof, "--circuits-dir", self.circuits, *insecure)
 
     def stark(self):
-        text, _, cost = run(self.folder / "examples/stark", self.options.full, self.options.full_log)
+        text, _, cost = run(self.folder / "examples/measure", "stark", self.options.full, self.options.full_log)
         number = r"([0-9.]+)"
         for part in ("traces", "starks"):
             wall, cpu = map(float, re.search(f"^{part} {number} s {number} CPU s", text, re.M).groups())

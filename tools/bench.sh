@@ -32,7 +32,7 @@ done
 command -v python3 >/dev/null || { echo "bench: python3 is needed" >&2 && exit 1; }
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
-build() { cargo build --release --locked -p leader -p verifier && cargo build --release --locked -p leader -p verifier --example stark; }
+build() { cargo build --release --locked -p leader -p verifier && cargo build --release --locked -p leader -p verifier --example measure; }
 echo "bench: building this tree" >&2
 build
 echo "bench: building it without $plain" >&2

@@ -14,7 +14,7 @@ rounds=${4:-2}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-cargo build --release --locked -p leader -p verifier --example direct
+cargo build --release --locked -p leader -p verifier --example measure
 cargo build --release --locked -p leader -p verifier
 grep -m1 'model name' /proc/cpuinfo || uname -m
 printf '%s cores, %s, profile %s, 2^%s cycles\n' "$(nproc)" "$witness" "$profile" "$log"
@@ -38,7 +38,7 @@ cost() { # title, command…
 
 for round in $(seq "$rounds"); do
   printf -- '-- round %s\n' "$round"
-  cost "direct: circuits and proof" target/release/examples/direct "$witness" "$profile" "$log"
+  cost "direct: circuits and proof" target/release/examples/measure direct "$witness" "$profile" "$log"
   cat "$work/out"
   leader=(target/release/leader --profile "$profile" --max-cpu-len-log "$log" --circuits-dir "$work/circuits" --artifacts-dir "$work/artifacts-$round")
   rm -rf "$work/circuits"

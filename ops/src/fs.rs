@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use memmap2::{Mmap, MmapOptions};
 use tempfile::NamedTempFile;
 
 /// A file operation that failed.
@@ -31,6 +32,15 @@ pub fn open(path: &Path) -> Result<File, FsError> {
 /// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
     std::fs::read(path).map_err(error("read", path))
+}
+
+/// A whole file as memory, which is read when it is looked at: for files of gigabytes, which would be there twice otherwise.
+pub fn map(path: &Path) -> Result<Mmap, FsError> {
+    let file = open(path)?;
+    // SAFETY: nobody may change the file while it is mapped. Files of ours are replaced by renaming, never written to.
+    #[expect(unsafe_code, reason = "others could change the file")]
+    let map = unsafe { MmapOptions::new().populate().map(&file) };
+    map.map_err(error("read", path))
 }
 
 /// Reads a whole file unless it is larger than `limit` bytes.

@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use memmap2::Mmap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -39,17 +40,17 @@ pub enum SealedError {
 
 /// A sealed file in memory.
 #[derive(Debug)]
-pub struct Sealed<H> {
+pub struct Sealed<H, B> {
     /// The header.
     pub header: H,
-    bytes: Vec<u8>,
+    bytes: B,
     payload: Range<usize>,
 }
 
-impl<H> Sealed<H> {
+impl<H, B: AsRef<[u8]>> Sealed<H, B> {
     /// The payload.
     pub fn payload(&self) -> &[u8] {
-        &self.bytes[self.payload.clone()]
+        &self.bytes.as_ref()[self.payload.clone()]
     }
 }
 
@@ -70,15 +71,16 @@ pub fn write<H: Serialize>(path: &Path, header: &H, payload: &[u8]) -> Result<()
 }
 
 /// Reads a sealed file and checks its checksum.
-pub fn read<H: DeserializeOwned>(path: &Path) -> Result<Sealed<H>, SealedError> {
+pub fn read<H: DeserializeOwned>(path: &Path) -> Result<Sealed<H, Mmap>, SealedError> {
     if !path.exists() {
         return Err(SealedError::Absent);
     }
-    parse(fs::read(path)?)
+    parse(fs::map(path)?)
 }
 
 /// Checks and takes apart the bytes of a sealed file.
-pub fn parse<H: DeserializeOwned>(bytes: Vec<u8>) -> Result<Sealed<H>, SealedError> {
+pub fn parse<H: DeserializeOwned, B: AsRef<[u8]>>(file: B) -> Result<Sealed<H, B>, SealedError> {
+    let bytes = file.as_ref();
     let take = |at: &mut usize, len: usize, what: &'static str| {
         let range = *at..at.checked_add(len).filter(|&end| end <= bytes.len()).ok_or(SealedError::Torn(what))?;
         *at = range.end;
@@ -99,7 +101,7 @@ pub fn parse<H: DeserializeOwned>(bytes: Vec<u8>) -> Result<Sealed<H>, SealedErr
     if at != bytes.len() || bytes[checksum] != *expected.as_bytes() {
         return Err(SealedError::Corrupted);
     }
-    Ok(Sealed { header: serde_json::from_slice(&bytes[header])?, payload, bytes })
+    Ok(Sealed { header: serde_json::from_slice(&bytes[header])?, payload, bytes: file })
 }
 
 /// The bytes as an array of their length, which the caller has made sure of.

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use evm_arithmetization::fixed_recursive_verifier::RecursiveCircuitsForTable;
 use evm_arithmetization::{AllRecursiveCircuits, NUM_TABLES, RecursiveCircuitsForTableSize};
+use memmap2::Mmap;
 use plonky2::util::serialization::{Buffer, DefaultGateSerializer, DefaultGeneratorSerializer};
 use serde::{Deserialize, Serialize};
 
@@ -364,7 +365,7 @@ impl Store {
         circuits.map_err(|_| SealedError::Foreign)
     }
 
-    fn read(&self, what: &str) -> Result<Sealed<FileHeader>, SealedError> {
+    fn read(&self, what: &str) -> Result<Sealed<FileHeader, Mmap>, SealedError> {
         let sealed = sealed::read::<FileHeader>(&self.path(what))?;
         match sealed.header.key == self.key && sealed.header.what == what {
             true => Ok(sealed),

@@ -74,7 +74,7 @@ impl Verifier {
         if !path.exists() {
             return Err(SealedError::Absent.into());
         }
-        let sealed = sealed::parse::<Header>(crate::fs::read_limited(path, MAX_BYTES)?)?;
+        let sealed = sealed::parse::<Header, _>(crate::fs::read_limited(path, MAX_BYTES)?)?;
         if sealed.header.kind != "verifier" || sealed.header.format != FORMAT {
             return Err(VerifierError::Version { found: sealed.header.format });
         }

@@ -15,7 +15,7 @@ use super::Failure;
 use super::simulate::{self, SegmentInputs};
 use crate::allocator::Frugal;
 use crate::circuits::Circuits;
-use crate::machine::segment_bytes;
+use crate::machine::MB;
 use crate::metrics::tasks;
 use crate::profile::Heights;
 use crate::task::{SegmentWork, Task};
@@ -30,6 +30,7 @@ pub(super) fn prove(
     let invalid = |error: anyhow::Error| Failure::Invalid(format!("{error:#}"));
     let start = Instant::now();
     let wanted = || if abort.load(Ordering::Relaxed) { Err(Failure::Aborted) } else { Ok(()) };
+    let frugal = Frugal::for_segment(u64::from(work.memory_mb) * MB);
     let mut segment = run_up_to(inputs, work)?;
     wanted()?;
     let simulated = start.elapsed();
@@ -57,7 +58,6 @@ pub(super) fn prove(
     let table_circuits = circuits.for_segment(&heights)?;
     let traced = start.elapsed();
 
-    let frugal = Frugal::for_segment(segment_bytes(&heights));
     let (stark_proofs, stark_times) = stages::measure(|| {
         prove_with_traces::<_, RecursionConfig, 2>(
             &circuits.starks,

@@ -39,17 +39,17 @@ fn what_is_written_is_read() {
 fn a_torn_file_is_refused() {
     let whole = file(b"some payload");
     for length in 0..whole.len() {
-        let result = sealed::parse::<Header>(whole[..length].to_vec());
+        let result = sealed::parse::<Header, _>(whole[..length].to_vec());
         assert!(matches!(result, Err(SealedError::Torn(_))), "{length} of {}: {result:?}", whole.len());
     }
-    sealed::parse::<Header>(whole).expect("the whole");
+    sealed::parse::<Header, _>(whole).expect("the whole");
 }
 
 #[test]
 fn a_longer_file_is_refused() {
     let mut whole = file(b"some payload");
     whole.push(0);
-    let result = sealed::parse::<Header>(whole);
+    let result = sealed::parse::<Header, _>(whole);
     assert!(matches!(result, Err(SealedError::Corrupted)), "{result:?}");
 }
 
@@ -60,7 +60,7 @@ fn a_file_with_any_byte_changed_is_refused() {
         for bit in 0..8 {
             let mut changed = whole.clone();
             changed[position] ^= 1 << bit;
-            let result = sealed::parse::<Header>(changed);
+            let result = sealed::parse::<Header, _>(changed);
             assert!(result.is_err(), "byte {position}, bit {bit}: {result:?}");
         }
     }
@@ -69,7 +69,7 @@ fn a_file_with_any_byte_changed_is_refused() {
 #[test]
 fn a_foreign_file_is_refused() {
     for bytes in [&b"SEALED02 and more that follows"[..], b"{\"not\": \"sealed\"}", &[0; 100]] {
-        let result = sealed::parse::<Header>(bytes.to_vec());
+        let result = sealed::parse::<Header, _>(bytes.to_vec());
         assert!(matches!(result, Err(SealedError::Foreign)), "{result:?}");
     }
 }
@@ -81,7 +81,7 @@ fn a_header_of_another_version_is_refused() {
         #[expect(dead_code, reason = "it is absent")]
         added_later: String,
     }
-    let result = sealed::parse::<Later>(file(b"some payload"));
+    let result = sealed::parse::<Later, _>(file(b"some payload"));
     let Err(error @ SealedError::Header(_)) = result else { panic!("{result:?}") };
     assert!(error.to_string().contains("added_later"), "{error}");
 }

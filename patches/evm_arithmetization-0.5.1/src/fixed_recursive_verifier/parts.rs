@@ -40,6 +40,12 @@ where
             Table::MemAfter => chain!(mem_after_stark),
         }
     }
+
+    /// Logarithms of the rows of each circuit of the chain.
+    pub fn degrees(&self) -> Vec<usize> {
+        let shrinking = self.shrinking_wrappers.iter().map(|wrapper| wrapper.circuit.common.degree_bits());
+        std::iter::once(self.initial_wrapper.circuit.common.degree_bits()).chain(shrinking).collect()
+    }
 }
 
 impl<F, C, const D: usize> AllRecursiveCircuits<F, C, D>

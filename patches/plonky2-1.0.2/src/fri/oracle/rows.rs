@@ -57,8 +57,8 @@ impl<F: RichField + Extendable<D>, C: GenericConfig<D, F = F>, const D: usize> P
     }
 
     /// Undoes [`Self::drop_leaves`].
-    pub fn restore_leaves(&mut self) {
-        self.merkle_tree.leaves = Self::leaves(&self.polynomials, self.rate_bits);
+    pub fn restore_leaves(&self) {
+        self.merkle_tree.leaves.get_or_compute(|| Self::leaves(&self.polynomials, self.rate_bits));
     }
 
     /// The values that the first `count` of the committed polynomials were made from.

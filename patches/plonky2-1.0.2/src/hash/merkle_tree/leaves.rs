@@ -3,16 +3,20 @@
 //! Proofs take and give back hundreds of megabytes of leaves at a time. Rows as vectors of their own take a sixth more
 //! memory and half of the time in which the kernel clears pages; in one piece they seldom fit where others were before.
 
-use std::{mem::MaybeUninit, ops::Index};
+use std::{mem::MaybeUninit, ops::Index, sync::OnceLock};
 
 use plonky2_field::extension::{Extendable, FieldExtension};
 
 /// Elements of a part, of leaves that are more than one: 4 MiB.
 const PART: usize = 1 << 19;
 
+/// The leaves, or none for as long as what they follow from is enough.
+#[derive(Clone, Debug)]
+pub struct Leaves<F>(OnceLock<Matrix<F>>);
+
 /// Rows of the same width.
 #[derive(Clone, Debug)]
-pub struct Leaves<F> {
+struct Matrix<F> {
     /// Of the same number of rows each, but the last.
     parts: Vec<Vec<F>>,
     rows_per_part: usize,
@@ -24,7 +28,16 @@ impl<F> Leaves<F> {
     /// `count` rows of `width` that lie one after the other in `values`.
     fn new(values: Vec<F>, width: usize, count: usize) -> Self {
         assert_eq!(values.len(), width * count, "{count} leaves of {width} elements");
-        Self { parts: vec![values], rows_per_part: count.max(1), width, count }
+        Self(Matrix { parts: vec![values], rows_per_part: count.max(1), width, count }.into())
+    }
+
+    /// Computes the leaves unless they are there. Two threads may do it at the same time: one that waited for the other
+    /// could be the one whose help the other waits for, since work is shared among threads.
+    pub(crate) fn get_or_compute(&self, compute: impl FnOnce() -> Self) -> &Self {
+        if self.0.get().is_none() {
+            compute().0.into_inner().map(|computed| self.0.set(computed));
+        }
+        self
     }
 
     /// `count` rows of `width`; `fill` is given the places for `group` rows at a time.
@@ -48,7 +61,7 @@ impl<F> Leaves<F> {
             // SAFETY: filled, says the caller.
             unsafe { part.set_len(length) };
         }
-        Self { parts, rows_per_part, width, count }
+        Self(Matrix { parts, rows_per_part, width, count }.into())
     }
 
     /// Rows of `width` elements of the extension field each, by their coordinates.
@@ -62,21 +75,21 @@ impl<F> Leaves<F> {
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.count
+        self.0.get().map_or(0, |matrix| matrix.count)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
 
     /// Elements of each.
     pub fn width(&self) -> usize {
-        self.width
+        self.0.get().map_or(0, |matrix| matrix.width)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[F]> {
-        (0..self.count).map(|at| &self[at])
+        (0..self.len()).map(|at| &self[at])
     }
 }
 
@@ -84,14 +97,15 @@ impl<F> Index<usize> for Leaves<F> {
     type Output = [F];
 
     fn index(&self, at: usize) -> &[F] {
-        assert!(at < self.count, "no leaf {at} of {}", self.count);
-        &self.parts[at / self.rows_per_part][at % self.rows_per_part * self.width..][..self.width]
+        let Some(Matrix { parts, rows_per_part, width, count }) = self.0.get() else { panic!("leaves that are not there") };
+        assert!(at < *count, "no leaf {at} of {count}");
+        &parts[at / rows_per_part][at % rows_per_part * width..][..*width]
     }
 }
 
 impl<F> Default for Leaves<F> {
     fn default() -> Self {
-        Self::new(Vec::new(), 0, 0)
+        Self(OnceLock::new())
     }
 }
 

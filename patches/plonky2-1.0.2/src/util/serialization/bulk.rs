@@ -10,7 +10,10 @@ use super::{IoError, IoResult, Read, Write};
 use crate::{
     field::{extension::Extendable, polynomial::PolynomialCoeffs},
     fri::oracle::PolynomialBatch,
-    hash::{hash_types::RichField, merkle_tree::MerkleTree},
+    hash::{
+        hash_types::RichField,
+        merkle_tree::{leaves::Leaves, MerkleTree},
+    },
     plonk::{circuit_data::CommonCircuitData, config::GenericConfig},
     util::{log2_strict, transpose},
 };
@@ -77,7 +80,7 @@ where
     to.write_merkle_cap(&batch.merkle_tree.cap)
 }
 
-/// A commitment, its leaves computed again.
+/// A commitment; its leaves are computed when a proof first needs them.
 pub(super) fn read_batch<R, F, C, const D: usize>(from: &mut R) -> IoResult<PolynomialBatch<F, C, D>>
 where
     R: Read + ?Sized,
@@ -101,10 +104,9 @@ where
     if !length.is_power_of_two() || polynomials.iter().any(|polynomial| polynomial.len() != length) || rate_bits > 8 {
         return Err(IoError);
     }
-    let leaves = PolynomialBatch::<F, C, D>::leaves(&polynomials, rate_bits);
     Ok(PolynomialBatch {
         polynomials,
-        merkle_tree: MerkleTree { leaves, digests, cap },
+        merkle_tree: MerkleTree { leaves: Leaves::default(), digests, cap },
         degree_log: log2_strict(length),
         rate_bits,
         blinding: false,
