@@ -1,8 +1,8 @@
 //! How long the allocator (jemalloc, in programs that prove) keeps memory that was freed.
 //!
 //! Proofs of recursive circuits take the same few hundred megabytes again and again: kept for three seconds, a block takes
-//! a tenth less time (docs/performance.md). The tables of a large segment are gigabytes, each of another shape: what
-//! is kept of one does not fit the next, and would be a third of the segment's memory.
+//! a tenth less time (docs/performance.md). The tables of a large segment are gigabytes, each of another shape: what is
+//! kept of one does not fit the next, and would be two fifths of the segment's memory.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,13 +13,13 @@ use crate::machine::GB;
 /// Milliseconds otherwise: what `.cargo/config.toml` says, too.
 const KEPT: isize = 3000;
 /// Milliseconds while the tables of a large segment are proved.
-const KEPT_BESIDE_LARGE: isize = 500;
-/// Bytes of a segment that is large.
-const LARGE: u64 = 8 * GB;
+const KEPT_BESIDE_LARGE: isize = 0;
+/// Bytes of a segment that is large: full ones of 2^17 cycles are not.
+const LARGE: u64 = 4 * GB;
 
 static LARGE_SEGMENTS: Mutex<usize> = Mutex::new(0);
 
-/// While this lives, freed memory goes back to the system soon.
+/// While this lives, freed memory goes back to the system at once.
 #[derive(Debug)]
 pub struct Frugal(());
 

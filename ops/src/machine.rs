@@ -54,31 +54,34 @@ const TABLES_AT_ONCE: usize = 14;
 /// What recursion takes beside the circuits, and the kernel with the interpreter.
 const FIXED: u64 = 1_200_000_000;
 
-/// Bytes that proving a segment with tables of these heights takes beside the circuits: for each row the values,
-/// coefficients and twofold extension of each column with the hashes over them, lookup columns, and once more the
-/// widest table while it is committed to. Within 15 % of what was measured for full segments; for small ones it is too much by up
-/// to a third (1.9 GB where 1.0 to 1.4 were seen).
+/// Freed memory that is kept for a moment: of small segments two fifths, of large ones nothing ([`crate::allocator`]).
+const KEPT: u64 = 800 * MB;
+
+/// Bytes that proving a segment with tables of these heights takes beside the circuits: for each row the coefficients of
+/// every column and lookup column with the hashes over twice as many rows, and once the widest table's twofold extension
+/// while it is worked on. Full segments of 2^17 and 2^19 cycles took 2.4 and 9.0 GB where this says 3.4 and 11.7, of which
+/// [`FIXED`] is for the recursion that comes after.
 pub fn segment_bytes(heights: &Heights) -> u64 {
     let table = |index: usize| {
         let rows = heights[index].map_or(0, |height| 1u64 << height);
         let (columns, aux) = TABLES[index].columns;
-        (rows * (32 * columns as u64 + 176 + 16 * aux as u64), 16 * rows * columns as u64)
+        (rows * (8 * columns as u64 + 128 + 8 * aux as u64), 16 * rows * columns as u64)
     };
-    let kept: u64 = (0..NUM_TABLES).map(|index| table(index).0).sum();
-    let peak = (0..NUM_TABLES).map(|index| table(index).1).max().unwrap_or(0);
-    FIXED + kept + peak
+    let all: u64 = (0..NUM_TABLES).map(|index| table(index).0).sum();
+    let widest = (0..NUM_TABLES).map(|index| table(index).1).max().unwrap_or(0);
+    FIXED + all + widest + KEPT.min((all + widest) * 2 / 5)
 }
 
-/// Bytes that a full segment of 2^`max_cpu_len_log` cycles takes beside the circuits, by measurement of mainnet
-/// blocks: 5.7, 10 and 18.5 GB at 17, 18 and 19.
+/// Bytes that a full segment of 2^`max_cpu_len_log` cycles takes beside the circuits, by [`segment_bytes`] of a mainnet
+/// block's at 17 and 19.
 pub fn full_segment_bytes(max_cpu_len_log: u8) -> u64 {
-    FIXED + ((173 * GB / 10) as f64 * (f64::from(max_cpu_len_log) - 19.0).exp2()) as u64
+    FIXED + ((11 * GB) as f64 * (f64::from(max_cpu_len_log) - 19.0).exp2()) as u64
 }
 
-/// Bytes of the upper circuits, and of the circuits of one table and size, in memory as on disk: measured.
+/// Bytes of the upper circuits, and of the circuits of one table and size, once all of them have proved: measured.
 fn circuit_bytes(security: Security) -> (u64, u64) {
     match security {
-        Security::Standard => (3_700 * MB, 200 * MB),
+        Security::Standard | Security::Fast => (2_700 * MB, 200 * MB),
         Security::Test => (860 * MB, 25 * MB),
     }
 }

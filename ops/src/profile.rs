@@ -130,8 +130,11 @@ impl From<Sizes> for String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Security {
-    /// 100 bits.
+    /// 100 bits, with the parameters of the published crates.
     Standard,
+    /// 100 bits, with half as many queries into twice as long extensions of the tables: cheaper proofs of small segments,
+    /// dearer ones of large segments (docs/performance.md). Circuits of their own.
+    Fast,
     /// One bit: for tests, worth nothing.
     Test,
 }
@@ -140,7 +143,7 @@ impl Security {
     /// Conjectured bits of security.
     pub fn bits(self) -> u32 {
         match self {
-            Self::Standard => 100,
+            Self::Standard | Self::Fast => 100,
             Self::Test => 1,
         }
     }
@@ -149,6 +152,12 @@ impl Security {
     pub fn config(self) -> RecursionConfig {
         match self {
             Self::Standard => RecursionConfig::default(),
+            Self::Fast => {
+                let mut config = RecursionConfig::default();
+                config.stark_config.fri_config.rate_bits = 2;
+                config.stark_config.fri_config.num_query_rounds = 42;
+                config
+            }
             Self::Test => RecursionConfig::test_config(),
         }
     }
@@ -158,7 +167,7 @@ impl Security {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// `test`, `dev`, `mainnet`, or one of these followed by `-custom` when sizes were overridden.
+    /// `test`, `dev`, `fast`, `mainnet`, or one of these followed by `-custom` when sizes were overridden.
     pub name: String,
     /// Security level.
     pub security: Security,
@@ -167,9 +176,10 @@ pub struct Profile {
 }
 
 /// The names of the profiles and what each is for.
-pub const PROFILES: [(&str, &str); 3] = [
+pub const PROFILES: [(&str, &str); 4] = [
     ("test", "1 bit of security, small blocks: INSECURE, for tests only"),
     ("dev", "100 bits, the few sizes that the shipped witnesses need: a proof on a laptop"),
+    ("fast", "100 bits, the sizes of dev: small segments in less time, proofs that need circuits of this profile"),
     ("mainnet", "100 bits, full sizes: mainnet blocks"),
 ];
 
@@ -218,6 +228,7 @@ impl Profile {
         let (security, sizes) = match name {
             "test" => (Security::Test, SMALL),
             "dev" => (Security::Standard, SHIPPED),
+            "fast" => (Security::Fast, SHIPPED),
             "mainnet" => (Security::Standard, FULL),
             _ => return None,
         };
@@ -276,8 +287,8 @@ macro_rules! profile_args {
         /// The flags that choose a profile.
         #[derive(Args, Clone, Debug, Default)]
         pub struct ProfileArgs {
-            /// Circuit sizes and security level: `test` (1 bit, INSECURE), `dev` (100 bits, small blocks) or `mainnet`
-            /// (100 bits, full sizes).
+            /// Circuit sizes and security level: `test` (1 bit, INSECURE), `dev` (100 bits, small blocks), `fast` (the same
+            /// with other parameters, and circuits of its own) or `mainnet` (100 bits, full sizes).
             #[arg(long, global = true, value_name = "NAME", env = env::PROFILE, default_value = "dev")]
             profile: String,
 

@@ -84,7 +84,11 @@ fn profiles_are_as_they_are_described() {
     for (name, text) in PROFILES {
         let profile = Profile::named(name).expect(name);
         assert_eq!(profile.name, name);
-        let expected = if name == "test" { Security::Test } else { Security::Standard };
+        let expected = match name {
+            "test" => Security::Test,
+            "fast" => Security::Fast,
+            _ => Security::Standard,
+        };
         assert_eq!(profile.security, expected, "{name}");
         assert!(text.contains(&profile.security.bits().to_string()), "{name}: {text}");
         assert_eq!(text.contains("INSECURE"), profile.security == Security::Test, "{name}: {text}");
@@ -109,7 +113,7 @@ fn ranges_of_profiles_respect_the_least_sizes() {
 /// Security is that of the parameters, the least of all layers, not of a name.
 #[test]
 fn bits_are_those_of_the_parameters() {
-    for security in [Security::Standard, Security::Test] {
+    for security in [Security::Standard, Security::Fast, Security::Test] {
         let config = security.config();
         let layers = [
             &config.stark_config.fri_config,
@@ -129,10 +133,11 @@ type Choice = (&'static [&'static str], &'static str, Security, &'static [(usize
 
 #[test]
 fn flags_choose_a_profile_and_override_its_sizes() {
-    let cases: [Choice; 9] = [
+    let cases: [Choice; 10] = [
         (&[], "dev", Security::Standard, &[]),
         (&["--profile", "test"], "test", Security::Test, &[]),
         (&["--profile", "mainnet"], "mainnet", Security::Standard, &[]),
+        (&["--profile", "fast"], "fast", Security::Fast, &[]),
         (&["--use-test-config"], "test", Security::Test, &[]),
         (&["--use-test-config", "--profile", "mainnet"], "test", Security::Test, &[]),
         (&["--cpu", "9..20"], "dev-custom", Security::Standard, &[(CPU, "9..20")]),
@@ -162,7 +167,7 @@ fn flags_that_are_refused() {
     let unknown = resolve(&["--profile", "huge"]).expect_err("no such profile");
     assert_eq!(exit::code_of(&unknown), exit::USAGE);
     let message = unknown.to_string();
-    assert!(message.contains("`huge`") && message.contains("test, dev, mainnet"), "{message}");
+    assert!(message.contains("`huge`") && message.contains("test, dev, fast, mainnet"), "{message}");
 
     for table in TABLES.iter().filter(|table| table.min_size > 0) {
         let (flag, low) = (format!("--{}", table.name), table.min_size - 1);
