@@ -24,7 +24,7 @@ fn bad_usage_is_refused() {
         ("--profile test --proof-output-dir file/below stdio", USAGE, &["--proof-output-dir", "file/below"]),
         ("--profile test --proof-output-dir file stdio", USAGE, &["--proof-output-dir", "file"]),
         ("--profile test --artifacts-dir file/below stdio", USAGE, &["file/below"]),
-        ("--profile huge stdio", USAGE, &["`huge`", "test, dev, mainnet"]),
+        ("--profile huge stdio", USAGE, &["`huge`", "test, dev, fast, mainnet"]),
         ("--profile huge circuits build", USAGE, &["`huge`"]),
         ("--cpu nonsense stdio", USAGE, &["--cpu", "`nonsense`", "16..21"]),
         ("--cpu 17..12 stdio", USAGE, &["--cpu", "`17..12`", "holds no size"]),
