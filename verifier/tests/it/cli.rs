@@ -80,7 +80,7 @@ fn without_a_verifier_file_the_way_out_is_said() {
             UNCHECKED,
             &[&["elsewhere"], &way_out[..]].concat(),
         );
-        home.run("-f proof.json --profile huge", "").fails(name, UNCHECKED, &["`huge`", "test, dev, mainnet"]);
+        home.run("-f proof.json --profile huge", "").fails(name, UNCHECKED, &["`huge`", "test, dev, fast, mainnet"]);
     }
     assert!(!home.path("cache").exists(), "something was written");
 }

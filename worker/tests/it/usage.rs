@@ -40,7 +40,7 @@ fn bad_usage_is_refused() {
         (with("--signing-key absent"), &["--signing-key", "absent"]),
         (with("--signing-key file"), &["--signing-key", "file", "64 hexadecimal digits"]),
         (with("--artifacts-dir file/below"), &["file/below"]),
-        (with("--profile huge"), &["`huge`", "test, dev, mainnet"]),
+        (with("--profile huge"), &["`huge`", "test, dev, fast, mainnet"]),
         ("--amqp-uri amqp://broker --mock-prover slow:1".to_owned(), &["--mock-prover", "slow:1", "constant:MS"]),
         (with("--class tiny"), &["--class", "tiny"]),
         (with("--slots 0"), &["--slots"]),
