@@ -60,7 +60,7 @@ const KEPT: u64 = 800 * MB;
 /// Bytes that proving a segment with tables of these heights takes beside the circuits: for each row the coefficients of
 /// every column and lookup column with the hashes over twice as many rows, and once the widest table's twofold extension
 /// while it is worked on. Full segments of 2^17 and 2^19 cycles took 2.4 and 9.0 GB where this says 3.4 and 11.7, of which
-/// [`FIXED`] is for the recursion that comes after.
+/// 1.2 GB are for the recursion that comes after.
 pub fn segment_bytes(heights: &Heights) -> u64 {
     let table = |index: usize| {
         let rows = heights[index].map_or(0, |height| 1u64 << height);

@@ -18,9 +18,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::Context;
-use evm_arithmetization::{
-    Field, GenerationSegmentData, NUM_TABLES, SegmentDataIterator, TrimmedGenerationInputs,
-};
+use evm_arithmetization::{Field, GenerationSegmentData, NUM_TABLES, SegmentDataIterator, TrimmedGenerationInputs};
 use ops::decode::Batch;
 use ops::profile::Heights;
 use ops::witness::{self, WitnessError};
@@ -38,7 +36,9 @@ fn main() -> anyhow::Result<()> {
             ["stark", path, log] => stark::run(path, log.parse()?, 0),
             ["stark", path, log, index] => stark::run(path, log.parse()?, index.parse()?),
             ["parameters", path, log, parameters @ ..] => parameters::run(path, log.parse()?, parameters),
-            _ => anyhow::bail!("measure direct WITNESS PROFILE LOG, stark WITNESS LOG [INDEX], or parameters WITNESS LOG …"),
+            _ => anyhow::bail!(
+                "measure direct WITNESS PROFILE LOG, stark WITNESS LOG [INDEX], or parameters WITNESS LOG …"
+            ),
         }
     })?
 }
@@ -51,7 +51,7 @@ fn batches(path: &str) -> anyhow::Result<Vec<Batch>> {
         Err(WitnessError::Stopped)
     });
     let Some(block) = first.into_inner()? else { anyhow::bail!("{read:?}") };
-    Ok(ops::decode::decode(block, 10)?)
+    ops::decode::decode(block, 10)
 }
 
 /// A segment of the last batch of the first block in a witness file.
