@@ -50,7 +50,7 @@ refused() { # value
   if render none --values "$first" --set "$1" 2>"$out/none"; then say "$1 is taken" && exit 1; fi
   grep -q "values don't meet the specifications of the schema" "$out/none" || { cat "$out/none" >&2 && exit 1; }
 }
-for value in prover.profile=fast prover.circuitSizes.cpu=20 image.tag=latest image.registery=x leader.mode=cron \
+for value in prover.profile=huge prover.circuitSizes.cpu=20 image.tag=latest image.registery=x leader.mode=cron \
   worker.classes.segment.slots=0 worker.classes.huge.enabled=true rabbitmq.replicas=2 rabbitmq.image=rabbitmq:latest \
   rabbitmq.vhost=a/b rabbitmq.external.managementUrl=http://user:password@host:15672 artifacts.url=ftp://host/folder \
   leader.follow.head=newest leader.group=a.b autoscaling.scaleDownPercent=200 networkPolicy.store.ports=443; do
