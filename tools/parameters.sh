@@ -24,7 +24,7 @@ if [ $# -gt 3 ]; then sets=("${@:4}"); else
   )
 fi
 
-cargo build --release --locked -p leader --example measure
+cargo build --release --locked --workspace --example measure
 lines=$(mktemp)
 trap 'rm -f "$lines"' EXIT
 for round in $(seq "$rounds"); do
