@@ -19,11 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 TASKS = {"segment": "segment", "segment merge": "segment merge", "batch merge": "batch merge", "block": "block proof"}
 
 
-def run(*command):
+def run(*command, level=None):
     """Runs a command; returns its standard output and log, wall and CPU seconds, and peak memory in gigabytes."""
+    environment = os.environ | ({"GOLDILOCKS_LEVEL": level} if level else {})
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
         start = time.monotonic()
-        child = subprocess.Popen([str(part) for part in command], stdout=out, stderr=log)
+        child = subprocess.Popen([str(part) for part in command], stdout=out, stderr=log, env=environment)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         wall = time.monotonic() - start
@@ -37,10 +38,10 @@ def run(*command):
 
 
 class Side:
-    """One of the two builds, and all that was measured of it: by name, then a list of costs."""
+    """One of the builds, at its best or at a lower level, and all that was measured of it: by name, then a list of costs."""
 
-    def __init__(self, name, folder, options, work):
-        self.name, self.folder, self.options, self.costs = name, Path(folder), options, {}
+    def __init__(self, name, folder, options, work, level=None):
+        self.name, self.folder, self.options, self.level, self.costs = name, Path(folder), options, level, {}
         self.circuits, self.proof, self.artifacts = work / f"{name}-circuits", work / f"{name}.json", work / f"{name}-artifacts"
         self.keys, self.caps = None, set()
 
@@ -49,7 +50,8 @@ class Side:
 
     def leader(self, *arguments):
         options = ["--profile", self.options.profile, "--max-cpu-len-log", self.options.log, "--log-format", "json"]
-        return run(self.folder / "leader", *arguments, "--circuits-dir", self.circuits, "--artifacts-dir", self.artifacts, *options)
+        folders = ["--circuits-dir", self.circuits, "--artifacts-dir", self.artifacts]
+        return run(self.folder / "leader", *arguments, *folders, *options, level=self.level)
 
     def prepare(self):
         shutil.rmtree(self.circuits, ignore_errors=True)
@@ -73,7 +75,8 @@ class Side:
         run(self.folder / "verifier", "--file", other.proof, "--circuits-dir", self.circuits, *insecure)
 
     def stark(self):
-        text, _, cost = run(self.folder / "examples/measure", "stark", self.options.full, self.options.full_log)
+        command = [self.folder / "examples/measure", "stark", self.options.full, self.options.full_log]
+        text, _, cost = run(*command, level=self.level)
         number = r"([0-9.]+)"
         for part in ("traces", "starks"):
             wall, cpu = map(float, re.search(f"^{part} {number} s {number} CPU s", text, re.M).groups())
@@ -89,7 +92,7 @@ def median(costs, what):
 def report(fast, plain, kept):
     """A line for each thing measured: medians, ratio (least to most of the pairs), and change since what is kept."""
     figures = {}
-    print(f"{'':24} {'plain s':>9} {'this s':>9} {'ratio':>6} {'of pairs':>13} {'CPU ratio':>9} {'GB':>13}  since kept")
+    print(f"{'':24} {'plain s':>9} {fast.name + ' s':>9} {'ratio':>6} {'of pairs':>13} {'CPU ratio':>9} {'GB':>13}  since kept")
     for what, costs in fast.costs.items():
         others = plain.costs[what]
         a, b = median(others, "wall"), median(costs, "wall")
@@ -115,6 +118,7 @@ def main():
     parser.add_argument("--log", type=int, default=17)
     parser.add_argument("--full", type=Path)
     parser.add_argument("--full-log", type=int, default=17)
+    parser.add_argument("--avx2", action="store_true")
     parser.add_argument("--record", action="store_true")
     options = parser.parse_args()
     options.profile = "test" if options.quick else "dev"
@@ -123,29 +127,33 @@ def main():
     flags = next((line for line in open("/proc/cpuinfo") if line.startswith("flags")), "")
     vectors = "avx512" if "avx512dq" in flags else "avx2" if "avx2" in flags else "none"
     print(f"{cpu}, {os.cpu_count()} threads, vectors {vectors}, profile {options.profile}, {options.witness.name}, {options.rounds} rounds")
-    kept_file = ROOT / "docs/bench" / f"{options.profile}-{vectors}.json"
-    kept = json.loads(kept_file.read_text())["figures"] if kept_file.exists() else {}
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         work = Path(folder)
-        plain, fast = (Side(name, path, options, work) for name, path in (("plain", options.plain), ("this", options.this)))
+        plain, fast = Side("plain", options.plain, options, work), Side("this", options.this, options, work)
+        sides = [(fast, vectors)]
+        if options.avx2:
+            sides.append((Side("avx2", options.this, options, work, "avx2"), "avx2"))
         for number in range(options.rounds):
-            for side in (plain, fast):
+            for side in (plain, *(side for side, _ in sides)):
                 print(f"bench: round {number + 1}, {side.name}", file=sys.stderr)
                 side.prepare()
                 side.prove()
                 if options.full:
                     side.stark()
-        figures = report(fast, plain, kept)
-        if fast.keys != plain.keys or fast.caps != plain.caps:
-            sys.exit(f"bench: different circuits or caps: {fast.keys} {fast.caps}, {plain.keys} {plain.caps}")
-        fast.verify(plain)
-        plain.verify(fast)
-        print("same verifier key, same caps; each verified the other's proof")
-    if options.record:
-        kept_file.parent.mkdir(exist_ok=True)
-        machine = {"cpu": cpu, "threads": os.cpu_count(), "rounds": options.rounds, "witness": options.witness.name}
-        kept_file.write_text(json.dumps({"machine": machine, "figures": kept | figures}, indent=2) + "\n")
+        for side, vectors in sides:
+            kept_file = ROOT / "docs/bench" / f"{options.profile}-{vectors}.json"
+            kept = json.loads(kept_file.read_text())["figures"] if kept_file.exists() else {}
+            figures = report(side, plain, kept)
+            if side.keys != plain.keys or side.caps != plain.caps:
+                sys.exit(f"bench: different circuits or caps: {side.keys} {side.caps}, {plain.keys} {plain.caps}")
+            side.verify(plain)
+            plain.verify(side)
+            print("same verifier key, same caps; each verified the other's proof")
+            if options.record:
+                kept_file.parent.mkdir(exist_ok=True)
+                machine = {"cpu": cpu, "threads": os.cpu_count(), "rounds": options.rounds, "witness": options.witness.name}
+                kept_file.write_text(json.dumps({"machine": machine, "figures": kept | figures}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

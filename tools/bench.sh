@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the patches for speed bring: this tree against the same tree without them, A B A B in one run.
 #
-#   tools/bench.sh [--rounds N] [--quick] [--witness FILE --log N] [--full FILE --full-log N] [--record]
+#   tools/bench.sh [--rounds N] [--quick] [--witness FILE --log N] [--full FILE --full-log N] [--avx2] [--record]
 #
 # Measures, with whole processes: preparing circuits, proving a block (and in it a segment, a segment merge, a batch merge
 # and the block proof), and the STARKs of a full segment. Prints medians, their ratio with its spread, and peak memory,
@@ -12,6 +12,7 @@
 #   --quick         profile `test`: minutes rather than an hour, and says little of speed at 100 bits
 #   --witness FILE  the block to prove, the first of the file (witnesses/transfer.json), with 2^N cycles a segment (--log 17)
 #   --full FILE     a block whose first segment is full (left out by default), with 2^N cycles (--full-log 17)
+#   --avx2          also this tree with no more than AVX2 (GOLDILOCKS_LEVEL), beside the same other side
 #   --plain WHAT    patches to leave out on the other side: shell patterns of NAME-VERSION/PATCH
 #   --record        keeps the figures in docs/bench/, for the next run to compare with
 #
@@ -20,7 +21,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 case "${1:-}" in -h | --help) sed -n '2,/^set/ {/^set/d; s/^# \{0,1\}//; p}' "$0" && exit 0 ;; esac
 
-plain='plonky2_field-1.0.0/* plonky2-1.0.2/* starky-1.0.2/* evm_arithmetization-0.5.1/000[467]-*'
+plain='plonky2_field-1.0.0/* plonky2-1.0.2/* starky-1.0.2/* evm_arithmetization-0.5.1/000[4678]-*'
 arguments=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -32,7 +33,7 @@ done
 command -v python3 >/dev/null || { echo "bench: python3 is needed" >&2 && exit 1; }
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
-build() { cargo build --release --locked -p leader -p verifier && cargo build --release --locked -p leader -p verifier --example measure; }
+build() { cargo build --release --locked --workspace --bin leader --bin verifier --example measure; }
 echo "bench: building this tree" >&2
 build
 echo "bench: building it without $plain" >&2

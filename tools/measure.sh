@@ -14,8 +14,7 @@ rounds=${4:-2}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-cargo build --release --locked -p leader -p verifier --example measure
-cargo build --release --locked -p leader -p verifier
+cargo build --release --locked --workspace --bin leader --bin verifier --example measure
 grep -m1 'model name' /proc/cpuinfo || uname -m
 printf '%s cores, %s, profile %s, 2^%s cycles\n' "$(nproc)" "$witness" "$profile" "$log"
 

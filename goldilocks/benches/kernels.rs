@@ -1,17 +1,23 @@
-//! Times the kernels at each level of the machine against plonky2's own code.
+//! Times the kernels at each level of the machine, and Merkle trees at its best, against plonky2's own code: on one thread.
 //!
 //!     cargo bench -p goldilocks
+//!     GOLDILOCKS_LEVEL=avx2 cargo bench -p goldilocks -- merkle
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use goldilocks::{
     Level,
     poseidon::{Constants, WIDTH, permute_many_at},
 };
 use plonky2::{
-    field::goldilocks_field::GoldilocksField,
-    hash::poseidon::{ALL_ROUND_CONSTANTS, Poseidon},
+    field::{goldilocks_field::GoldilocksField, types::Sample},
+    hash::{
+        hash_types::HashOut,
+        merkle_tree::{MerkleTree, leaves::Leaves},
+        poseidon::{ALL_ROUND_CONSTANTS, Poseidon, PoseidonHash},
+    },
+    plonk::config::Hasher,
 };
 
 const CONSTANTS: Constants = Constants::new(
@@ -44,5 +50,35 @@ fn poseidon(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, poseidon);
+/// Trees of the shapes that proofs have: wires of a circuit, traces of the CPU and of memory, Keccak's, and of a quotient.
+fn merkle(criterion: &mut Criterion) {
+    const CAP_HEIGHT: usize = 4;
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    let mut group = criterion.benchmark_group("merkle");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    for (log_leaves, width) in [(14, 135), (14, 85), (14, 30), (11, 2431), (14, 4)] {
+        let shape = format!("2^{log_leaves} x {width}");
+        let rows: Vec<_> = (0..1 << log_leaves).map(|_| GoldilocksField::rand_vec(width)).collect();
+        group.bench_function(BenchmarkId::new("plonky2", &shape), |bencher| {
+            bencher.iter(|| one_by_one(black_box(&rows), CAP_HEIGHT));
+        });
+        let leaves = Leaves::from(rows);
+        group.bench_function(BenchmarkId::new("in lanes", &shape), |bencher| {
+            let tree = |leaves| one_thread.install(|| MerkleTree::<_, PoseidonHash>::of(leaves, CAP_HEIGHT));
+            bencher.iter_batched(|| leaves.clone(), tree, BatchSize::LargeInput);
+        });
+    }
+    group.finish();
+}
+
+/// A cap from one hash after the other, which is how plonky2 makes it on each thread.
+fn one_by_one(rows: &[Vec<GoldilocksField>], cap_height: usize) -> Vec<HashOut<GoldilocksField>> {
+    let mut layer: Vec<_> = rows.iter().map(|row| PoseidonHash::hash_or_noop(row)).collect();
+    while layer.len() > 1 << cap_height {
+        layer = layer.chunks(2).map(|pair| PoseidonHash::two_to_one(pair[0], pair[1])).collect();
+    }
+    layer
+}
+
+criterion_group!(benches, poseidon, merkle);
 criterion_main!(benches);
