@@ -119,6 +119,7 @@ def main():
     parser.add_argument("--full", type=Path)
     parser.add_argument("--full-log", type=int, default=17)
     parser.add_argument("--avx2", action="store_true")
+    parser.add_argument("--native", action="store_true")
     parser.add_argument("--record", action="store_true")
     options = parser.parse_args()
     options.profile = "test" if options.quick else "dev"
@@ -142,7 +143,7 @@ def main():
                 if options.full:
                     side.stark()
         for side, vectors in sides:
-            kept_file = ROOT / "docs/bench" / f"{options.profile}-{vectors}.json"
+            kept_file = ROOT / "docs/bench" / f"{options.profile}-{vectors}{'-native' * options.native}.json"
             kept = json.loads(kept_file.read_text())["figures"] if kept_file.exists() else {}
             figures = report(side, plain, kept)
             if side.keys != plain.keys or side.caps != plain.caps:

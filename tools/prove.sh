@@ -23,10 +23,10 @@ step() { # title, what to expect, command…
 
 step "1/4 build leader and verifier" "11 minutes on 2 busy cores from nothing" \
   cargo build --release --locked -p leader -p verifier
-step "2/4 prepare circuits of profile $profile" "once: 6 minutes for dev on 2 busy cores, less for test" \
+step "2/4 prepare circuits of profile $profile" "once: 1 minute for dev on 2 busy cores, less for test" \
   target/release/leader --profile "$profile" circuits build
 proof=$out/$(basename "$witness" .json).zkproof
-step "3/4 prove $witness" "7 minutes for the shipped block with dev on 2 busy cores, less with test" \
+step "3/4 prove $witness" "2 minutes for the shipped block with dev on 2 busy cores, less with test" \
   target/release/leader --profile "$profile" stdio "$witness" --output-proof-file "$proof"
 check=(--file "$proof" --profile "$profile")
 [ ! -e "$header" ] || check+=(--header "$header")

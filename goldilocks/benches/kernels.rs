@@ -2,6 +2,7 @@
 //!
 //!     cargo bench -p goldilocks
 //!     GOLDILOCKS_LEVEL=avx2 cargo bench -p goldilocks -- merkle
+//!     GOLDILOCKS_LEVEL=scalar cargo bench -p goldilocks -- fft     (which is plonky2's own)
 
 use std::hint::black_box;
 
@@ -11,7 +12,7 @@ use goldilocks::{
     poseidon::{Constants, WIDTH, permute_many_at},
 };
 use plonky2::{
-    field::{goldilocks_field::GoldilocksField, types::Sample},
+    field::{goldilocks_field::GoldilocksField, polynomial::PolynomialCoeffs, types::Sample},
     hash::{
         hash_types::HashOut,
         merkle_tree::{MerkleTree, leaves::Leaves},
@@ -50,6 +51,18 @@ fn poseidon(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Transforms of a circuit's wire, of a small table's column and of a large one's.
+fn fft(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("fft");
+    for log_length in [13, 16, 19] {
+        let polynomial = PolynomialCoeffs::new(GoldilocksField::rand_vec(1 << log_length));
+        group.bench_function(BenchmarkId::new(Level::current().name(), format!("2^{log_length}")), |bencher| {
+            bencher.iter_batched(|| polynomial.clone(), PolynomialCoeffs::fft, BatchSize::LargeInput);
+        });
+    }
+    group.finish();
+}
+
 /// Trees of the shapes that proofs have: wires of a circuit, traces of the CPU and of memory, Keccak's, and of a quotient.
 fn merkle(criterion: &mut Criterion) {
     const CAP_HEIGHT: usize = 4;
@@ -80,5 +93,5 @@ fn one_by_one(rows: &[Vec<GoldilocksField>], cap_height: usize) -> Vec<HashOut<G
     layer
 }
 
-criterion_group!(benches, poseidon, merkle);
+criterion_group!(benches, poseidon, merkle, fft);
 criterion_main!(benches);

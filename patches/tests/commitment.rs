@@ -1,4 +1,4 @@
-//! `plonky2`: leaves of a commitment that are extended in vector lanes are the values of the polynomials.
+//! `plonky2`: leaves of a commitment that are extended in vector lanes are the values of the polynomials, and rows become columns.
 
 use plonky2::{
     field::{
@@ -81,4 +81,16 @@ fn transforms_of_the_extension_field_are_values() {
         }
         assert_eq!(PolynomialValues::new(values).ifft(), polynomial);
     }
+}
+
+#[test]
+fn columns_of_rows_of_every_size() {
+    for (rows, width) in [(1, 1), (1, 9), (5, 3), (127, 8), (128, 17), (129, 16), (1000, 26)] {
+        let matrix: Vec<Vec<usize>> = (0..rows).map(|row| (0..width).map(|at| row * width + at).collect()).collect();
+        let columns: Vec<Vec<usize>> = (0..width).map(|at| matrix.iter().map(|row| row[at]).collect()).collect();
+        assert_eq!(plonky2::util::transpose(&matrix), columns, "{rows} rows of {width}");
+        assert_eq!(plonky2::util::transpose(&columns), matrix, "{width} rows of {rows}");
+    }
+    let rows = [[1, 2, 3], [4, 5, 6]];
+    assert_eq!(plonky2::util::transpose::in_blocks(&rows), [[1, 4], [2, 5], [3, 6]]);
 }

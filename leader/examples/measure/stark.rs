@@ -37,8 +37,17 @@ pub(super) fn run(path: &str, log: usize, index: usize) -> anyhow::Result<()> {
         None,
     )?;
     let proved = clock.lap();
-    let caps: Vec<_> =
-        proof.multi_proof.stark_proofs.iter().flatten().map(|proof| proof.proof.trace_cap.flatten()).collect();
+    let caps: Vec<_> = proof
+        .multi_proof
+        .stark_proofs
+        .iter()
+        .flatten()
+        .map(|proof| {
+            let proof = &proof.proof;
+            let caps = [Some(&proof.trace_cap), proof.auxiliary_polys_cap.as_ref(), proof.quotient_polys_cap.as_ref()];
+            caps.map(|cap| cap.map(|cap| cap.flatten()))
+        })
+        .collect();
     println!("rows {heights:?}");
     println!("traces {:.1} s {:.1} CPU s", traced.0, traced.1);
     println!("starks {:.1} s {:.1} CPU s", proved.0, proved.1);

@@ -1,12 +1,22 @@
 //! Nothing that makes proving faster may change what is proved: the verifier key is that of the proving crates as they
-//! were published, and a proof that they made is verified. The other direction, our proofs under their verifier, is a
-//! part of `tools/bench.sh`, which compiles both.
+//! were published, tables are committed to as they do, and a proof that they made is verified. The other direction, our
+//! proofs under their verifier, is a part of `tools/bench.sh`, which compiles both.
 
+use std::fs;
 use std::path::Path;
 
+use evm_arithmetization::generation::generate_traces;
+use evm_arithmetization::prover::prove_with_traces;
+use evm_arithmetization::{Field, RecursionConfig, SegmentDataIterator};
+use ops::circuits::Starks;
 use ops::circuits::store::Store;
+use ops::digest::Digest;
+use ops::profile::Profile;
+use plonky2::util::timing::TimingTree;
+use testing::stack::on_a_large_stack;
+use testing::witness::{read, root};
 
-use crate::chain::{CHAIN, circuits_dir, profile};
+use crate::chain::{CHAIN, circuits_dir, heavy, profile};
 use crate::process::verify;
 
 /// Digest of the verifier key of profile `test`, from circuits made by plonky2 1.0.2, starky 1.0.2 and
@@ -21,6 +31,39 @@ fn the_verifier_key_is_that_of_the_published_crates() {
     assert!(CHAIN.verifier.exists());
     let digest = Store::new(&circuits_dir(), profile()).digest().expect("the circuits are complete");
     assert_eq!(digest.to_string(), VERIFIER_KEY);
+}
+
+/// Digest of all Merkle caps of the tables of `witnesses/transfer.json` at 100 bits, as they committed to them: what
+/// `measure stark witnesses/transfer.json 17` of leader/examples prints when it is compiled without our patches for speed.
+const CAPS: &str = "5a644a129c7a7720ebc3c9b330a6b517a75e1e9f1836e2b5e03dfd71ec107a5c";
+
+/// A cap of the traces, one of what follows from challenges, which is lookups, and one of the quotients of all constraints.
+#[test]
+fn tables_are_committed_to_as_the_published_crates_do() {
+    let witness = read(&fs::read_to_string(root("witnesses/transfer.json")).unwrap()).unwrap().remove(0);
+    let batch = ops::decode::decode(witness, 10).unwrap().remove(0);
+    let config = Profile::named("dev").unwrap().security.config().stark_config;
+    let _heavy = heavy();
+    let proof = on_a_large_stack(|| {
+        let mut segments = SegmentDataIterator::<Field>::new(&batch.inputs, Some(17));
+        let (inputs, mut data) = segments.next().unwrap().unwrap();
+        let (starks, timing) = (Starks::default(), &mut TimingTree::default());
+        let mut traces = generate_traces(&starks, &inputs, &config, &mut data, timing).unwrap();
+        let (tables, in_use, values) = (traces.tables, traces.table_in_use, &mut traces.public_values);
+        prove_with_traces::<_, RecursionConfig, 2>(&starks, &config, tables, in_use, values, timing, None).unwrap()
+    });
+    let caps: Vec<_> = proof
+        .multi_proof
+        .stark_proofs
+        .iter()
+        .flatten()
+        .map(|proof| {
+            let proof = &proof.proof;
+            let caps = [Some(&proof.trace_cap), proof.auxiliary_polys_cap.as_ref(), proof.quotient_polys_cap.as_ref()];
+            caps.map(|cap| cap.map(|cap| cap.flatten()))
+        })
+        .collect();
+    assert_eq!(Digest::of("caps", &caps).to_string(), CAPS);
 }
 
 #[test]

@@ -7,16 +7,6 @@ use super::*;
 
 type Commitment<F, C, const D: usize> = PolynomialBatch<F, C, D>;
 
-/// A commitment of which no leaf is needed for now.
-pub(super) fn without_leaves<F, C, const D: usize>(mut commitment: Commitment<F, C, D>) -> Commitment<F, C, D>
-where
-    F: RichField + Extendable<D>,
-    C: GenericConfig<D, F = F>,
-{
-    commitment.drop_leaves();
-    commitment
-}
-
 /// The commitment with its leaves, for its last use; its cap stays behind.
 pub(super) fn with_leaves<F, C, const D: usize>(commitment: &mut Commitment<F, C, D>) -> Commitment<F, C, D>
 where

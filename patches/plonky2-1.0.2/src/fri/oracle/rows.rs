@@ -51,12 +51,13 @@ impl<F: RichField + Extendable<D>, C: GenericConfig<D, F = F>, const D: usize> P
     }
 
     /// Leaves out what [`Self::restore_leaves`] computes again: two thirds of a commitment or more.
-    pub fn drop_leaves(&mut self) {
+    pub fn without_leaves(mut self) -> Self {
         assert!(!self.blinding, "what is random cannot be computed again");
         self.merkle_tree.leaves = Leaves::default();
+        self
     }
 
-    /// Undoes [`Self::drop_leaves`].
+    /// Undoes [`Self::without_leaves`].
     pub fn restore_leaves(&self) {
         self.merkle_tree.leaves.get_or_compute(|| Self::leaves(&self.polynomials, self.rate_bits));
     }
