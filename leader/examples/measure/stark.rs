@@ -37,16 +37,21 @@ pub(super) fn run(path: &str, log: usize, index: usize) -> anyhow::Result<()> {
         None,
     )?;
     let proved = clock.lap();
+    // The challenges of the first table follow from these; those of the next from its proof of work as well, which is whatever a
+    // thread finds first.
+    let mut quotient =
+        proof.multi_proof.stark_proofs.iter().flatten().map(|proof| &proof.proof.quotient_polys_cap).take(1);
     let caps: Vec<_> = proof
         .multi_proof
         .stark_proofs
         .iter()
         .flatten()
-        .map(|proof| {
+        .flat_map(|proof| {
             let proof = &proof.proof;
-            let caps = [Some(&proof.trace_cap), proof.auxiliary_polys_cap.as_ref(), proof.quotient_polys_cap.as_ref()];
-            caps.map(|cap| cap.map(|cap| cap.flatten()))
+            [Some(&proof.trace_cap), proof.auxiliary_polys_cap.as_ref(), quotient.next().and_then(Option::as_ref)]
         })
+        .flatten()
+        .map(|cap| cap.flatten())
         .collect();
     println!("rows {heights:?}");
     println!("traces {:.1} s {:.1} CPU s", traced.0, traced.1);
