@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Programs optimized for what proving does: compiled so that they count, used to prove a block, compiled again with the counts.
+# Programs as fast as the compiler makes them, optimized as a whole (profile `dist`) and for what proving does: compiled so that
+# they count, used to prove a block, compiled again with the counts.
 #
 #   tools/pgo.sh [WITNESS] [PROGRAM…]      default: witnesses/transfer.json leader worker verifier
 #
-# They lie in target/pgo/TARGET/release then. The block is proved with profile `test`, which runs the same code as those of 100
-# bits. Takes three times as long as a build, and llvm-profdata of the LLVM that rustc has: `rustup component add llvm-tools`,
-# Debian's llvm-NN, or what LLVM_PROFDATA names.
+# They lie in target/pgo/TARGET/dist then. The block is proved with profile `test`, which runs the same code as those of 100 bits.
+# Takes two builds of `dist`, and llvm-profdata of the LLVM that rustc has: `rustup component add llvm-tools`, Debian's llvm-NN,
+# or what LLVM_PROFDATA names.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case "${1:-}" in -h | --help) sed -n '2,/^set/ {/^set/d; s/^# \{0,1\}//; p}' "$0" && exit 0 ;; esac
@@ -23,7 +24,7 @@ done
 folder=$PWD/target/pgo
 # With --target, what runs while compiling is compiled without the flag, and counts nothing.
 build() { # flag, arguments…
-  cargo build --release --locked --workspace --target "$host" --target-dir "$folder" --config "target.$host.rustflags=['$1']" "${@:2}"
+  cargo build --profile dist --locked --workspace --target "$host" --target-dir "$folder" --config "target.$host.rustflags=['$1']" "${@:2}"
 }
 
 rm -rf "$folder/counts" && mkdir -p "$folder"
@@ -32,9 +33,9 @@ build "-Cprofile-generate=$folder/counts" --bin leader
 echo "pgo: proving $witness with it" >&2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$folder/$host/release/leader" --profile test --circuits-dir "$work/circuits" --artifacts-dir "$work/artifacts" \
+"$folder/$host/dist/leader" --profile test --circuits-dir "$work/circuits" --artifacts-dir "$work/artifacts" \
   stdio "$witness" --output-proof-file "$work/proof.json"
 "$profdata" merge --output "$folder/counts.profdata" "$folder/counts"
 echo "pgo: compiling ${programs[*]}" >&2
 build "-Cprofile-use=$folder/counts.profdata" "${programs[@]/#/--bin=}"
-echo "pgo: ${programs[*]} are in ${folder#"$PWD/"}/$host/release" >&2
+echo "pgo: ${programs[*]} are in ${folder#"$PWD/"}/$host/dist" >&2

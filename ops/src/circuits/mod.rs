@@ -30,13 +30,16 @@ pub struct Circuits {
     pub profile: Profile,
     /// Digest of the verifier data: two sets of circuits with the same digest accept each other's proofs.
     pub digest: Digest,
-    /// The upper circuits; their maps of table circuits are empty.
-    pub upper: AllRecursiveCircuits,
+    /// The upper circuits; their maps of table circuits are empty. Hundreds of kilobytes of targets.
+    pub upper: Box<AllRecursiveCircuits>,
     /// The STARKs of the tables.
     pub starks: Starks,
     store: Store,
     tables: Mutex<HashMap<(usize, usize), Slot>>,
 }
+
+/// Circuits are passed by value on stacks of the usual size: one has been overflowed.
+const _: () = assert!(size_of::<Circuits>() < 8192);
 
 impl fmt::Debug for Circuits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,7 +52,7 @@ pub type SegmentCircuits = [Option<(Arc<RecursiveCircuitsForTableSize>, u8)>; NU
 
 impl Circuits {
     fn new(profile: Profile, digest: Digest, upper: AllRecursiveCircuits, store: Store) -> Self {
-        Self { profile, digest, upper, starks: Starks::default(), store, tables: Mutex::default() }
+        Self { profile, digest, upper: Box::new(upper), starks: Starks::default(), store, tables: Mutex::default() }
     }
 
     /// The circuits for tables of these heights, which [`Profile::check`] must have passed.
