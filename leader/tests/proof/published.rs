@@ -13,7 +13,7 @@ use ops::circuits::store::Store;
 use ops::digest::Digest;
 use ops::profile::Profile;
 use plonky2::util::timing::TimingTree;
-use testing::stack::on_a_large_stack;
+use testing::stack::{large_stacks, on_a_large_stack};
 use testing::witness::{read, root};
 
 use crate::chain::{CHAIN, circuits_dir, heavy, profile};
@@ -43,6 +43,7 @@ fn tables_are_committed_to_as_the_published_crates_do() {
     let witness = read(&fs::read_to_string(root("witnesses/transfer.json")).unwrap()).unwrap().remove(0);
     let batch = ops::decode::decode(witness, 10).unwrap().remove(0);
     let config = Profile::named("dev").unwrap().security.config().stark_config;
+    large_stacks();
     let _heavy = heavy();
     let proof = on_a_large_stack(|| {
         let mut segments = SegmentDataIterator::<Field>::new(&batch.inputs, Some(17));
