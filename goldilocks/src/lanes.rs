@@ -4,9 +4,6 @@
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
-mod pair;
-
-pub(super) use pair::Pair;
 
 /// 2^32 - 1: what 2^64 is modulo p.
 pub(super) const EPSILON: u64 = 0xffff_ffff;
@@ -43,7 +40,7 @@ pub(super) trait Lanes: Copy {
 
     /// `self - other`, or `self` where that would wrap.
     unsafe fn sub_if_not_less(self, other: Self) -> Self;
-    /// Makes rows of columns: `block[i]` lane `j` and `block[j]` lane `i` change places. `COUNT` vectors, no pairs.
+    /// Makes rows of columns: `block[i]` lane `j` and `block[j]` lane `i` change places. `COUNT` vectors.
     unsafe fn transpose(block: &mut [Self]);
 
     /// `self + other`, and 2^32 - 1 more where that wrapped.

@@ -8,11 +8,13 @@
 //! - In the 22 partial rounds eleven of the twelve elements pass through nothing but the matrix. They are reduced
 //!   modulo p after four rounds rather than one: their halves grow from 32 to 40.2, 48.1, 56 and 63.9 bits.
 //! - Round constants are added to the lower halves before they are reduced.
+//! - A partial round raises one element after what the round before made of it, and instructions of one state would wait
+//!   for each other: two vectors of states go through the partial rounds side by side.
 
 mod gate;
 
 #[cfg(target_arch = "x86_64")]
-use super::lanes::{Pair, avx2::Avx2, avx512::Avx512};
+use super::lanes::{avx2::Avx2, avx512::Avx512};
 use super::{Level, field::Field, lanes::Lanes};
 
 /// Elements of a state.
@@ -29,6 +31,8 @@ const HALF_FULL_ROUNDS: usize = 4;
 const PARTIAL_ROUNDS: usize = 22;
 /// Partial rounds until the eleven elements are reduced: a fifth would not fit into 64 bits.
 const ROUNDS_PER_REDUCTION: usize = 4;
+/// Of any vector.
+const MOST_LANES: usize = 8;
 
 /// The constants of the rounds.
 #[derive(Debug)]
@@ -122,16 +126,19 @@ pub fn permute_many_at(level: Level, states: &mut [[u64; WIDTH]], constants: &Co
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq")]
 unsafe fn avx512(states: &mut [[u64; WIDTH]], constants: &Constants) -> usize {
-    // Eight permutations take the time of about two single ones.
-    unsafe { in_chunks::<Avx512, 8>(states, constants, 3) }
+    unsafe {
+        let done = in_chunks::<Avx512, 2>(states, constants, 9);
+        // Eight permutations take the time of about two single ones.
+        done + in_chunks::<Avx512, 1>(&mut states[done..], constants, 3)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 unsafe fn avx2(states: &mut [[u64; WIDTH]], constants: &Constants) -> usize {
     unsafe {
-        let done = in_chunks::<Pair<Avx2>, 8>(states, constants, 5);
-        done + in_chunks::<Avx2, 4>(&mut states[done..], constants, 2)
+        let done = in_chunks::<Avx2, 2>(states, constants, 5);
+        done + in_chunks::<Avx2, 1>(&mut states[done..], constants, 2)
     }
 }
 
@@ -147,96 +154,189 @@ unsafe fn gate_avx2(wires: &[u64], points: usize, constraints: &mut [u64], const
     unsafe { gate::evaluate::<Avx2>(wires, points, constraints, constants) }
 }
 
-/// Permutes `COUNT` at a time, and of a rest as many as are worth `least` or more; returns how many.
+/// Permutes as many at a time as `GROUPS` vectors hold, one or two, and of a rest as many as are worth `least` or more;
+/// returns how many.
 #[inline(always)]
-unsafe fn in_chunks<L: Lanes, const COUNT: usize>(
+unsafe fn in_chunks<L: Lanes, const GROUPS: usize>(
     states: &mut [[u64; WIDTH]],
     constants: &Constants,
     least: usize,
 ) -> usize {
-    const { assert!(COUNT == L::COUNT) };
+    const { assert!(GROUPS == 1 || GROUPS == 2) };
     let mut done = 0;
-    for chunk in states.chunks_mut(COUNT) {
+    let mut filled_up = [[0; WIDTH]; 2 * MOST_LANES];
+    for chunk in states.chunks_mut(GROUPS * L::COUNT) {
         if chunk.len() < least {
             break;
         }
-        let mut columns = [[0; COUNT]; WIDTH];
-        for (lane, state) in chunk.iter().enumerate() {
-            for (column, value) in columns.iter_mut().zip(state) {
-                column[lane] = *value;
-            }
-        }
+        let whole = chunk.len() == GROUPS * L::COUNT;
+        let rows = if whole {
+            chunk.as_mut_ptr()
+        } else {
+            filled_up[..chunk.len()].copy_from_slice(chunk);
+            filled_up.as_mut_ptr()
+        };
         unsafe {
-            let mut lanes = [L::splat(0); WIDTH];
-            for at in 0..WIDTH {
-                lanes[at] = L::load(columns[at].as_ptr());
+            let mut groups = [[L::splat(0); WIDTH]; GROUPS];
+            for at in 0..GROUPS {
+                groups[at] = load(rows.add(at * L::COUNT).cast());
             }
-            permute(&mut lanes, constants);
-            for at in 0..WIDTH {
-                lanes[at].store(columns[at].as_mut_ptr());
+            permute(&mut groups, constants);
+            for at in 0..GROUPS {
+                store(&groups[at], rows.add(at * L::COUNT).cast());
             }
         }
-        for (lane, state) in chunk.iter_mut().enumerate() {
-            for (column, value) in columns.iter().zip(state) {
-                *value = column[lane];
-            }
+        if !whole {
+            chunk.copy_from_slice(&filled_up[..chunk.len()]);
         }
         done += chunk.len();
     }
     done
 }
 
-// No closures in what follows: they are functions of their own, compiled without the instructions.
+/// Element by element what lies in memory state by state. Twelve are one and a half times eight lanes: blocks overlap.
 #[inline(always)]
-unsafe fn permute<L: Lanes>(state: &mut [L; WIDTH], constants: &Constants) {
+unsafe fn load<L: Lanes>(rows: *const u64) -> [L; WIDTH] {
     unsafe {
-        let field = Field::<L>::new();
-        for (element, constant) in state.iter_mut().zip(&constants.before[0]) {
-            *element = field.add_small(*element, L::splat(*constant));
-        }
-        // The constants of a round are added at the end of the one before it.
-        for round in 1..=HALF_FULL_ROUNDS {
-            full_round(field, state, constants.before.get(round).unwrap_or(&constants.first_partial));
-        }
-
-        let (mut low, mut high) = split(field, state);
-        let mut first = state[0];
-        for (round, constant) in constants.partial.iter().enumerate() {
-            if round > 0 && round % ROUNDS_PER_REDUCTION == 0 {
-                for at in 1..WIDTH {
-                    (low[at], high[at]) = field.split(field.join(low[at], high[at]));
-                }
+        let mut state = [L::splat(0); WIDTH];
+        for first in (0..WIDTH).step_by(L::COUNT) {
+            let first = first.min(WIDTH - L::COUNT);
+            let mut block = [state[0]; MOST_LANES];
+            for row in 0..L::COUNT {
+                block[row] = L::load(rows.add(row * WIDTH + first));
             }
-            let [raised] = power_7(field, [first]);
-            (low[0], high[0]) = field.split(field.add_small(raised, L::splat(*constant)));
-            low = times_matrix(low);
-            high = times_matrix(high);
-            first = field.join(low[0], high[0]);
+            L::transpose(&mut block[..L::COUNT]);
+            state[first..first + L::COUNT].copy_from_slice(&block[..L::COUNT]);
         }
-        // Two rounds after the last reduction there is room for a constant.
-        for at in 0..WIDTH {
-            state[at] = field.join_small(low[at].add(L::splat(constants.after[0][at])), high[at]);
-        }
+        state
+    }
+}
 
-        for round in 1..=HALF_FULL_ROUNDS {
-            full_round(field, state, constants.after.get(round).unwrap_or(&[0; WIDTH]));
+/// The inverse of [`load`].
+#[inline(always)]
+unsafe fn store<L: Lanes>(state: &[L; WIDTH], rows: *mut u64) {
+    unsafe {
+        for first in (0..WIDTH).step_by(L::COUNT) {
+            let first = first.min(WIDTH - L::COUNT);
+            let mut block = [state[0]; MOST_LANES];
+            block[..L::COUNT].copy_from_slice(&state[first..first + L::COUNT]);
+            L::transpose(&mut block[..L::COUNT]);
+            for row in 0..L::COUNT {
+                block[row].store(rows.add(row * WIDTH + first));
+            }
         }
     }
+}
+
+// No closures in what follows: they are functions of their own, compiled without the instructions.
+#[inline(always)]
+unsafe fn permute<L: Lanes, const GROUPS: usize>(groups: &mut [[L; WIDTH]; GROUPS], constants: &Constants) {
+    unsafe {
+        let field = Field::<L>::new();
+        for state in &mut *groups {
+            for (element, constant) in state.iter_mut().zip(&constants.before[0]) {
+                *element = field.add_small(*element, L::splat(*constant));
+            }
+            // The constants of a round are added at the end of the one before it.
+            for round in 1..=HALF_FULL_ROUNDS {
+                full_round(field, state, constants.before.get(round).unwrap_or(&constants.first_partial));
+            }
+        }
+        partial_rounds(field, groups, constants);
+        for state in &mut *groups {
+            for round in 1..=HALF_FULL_ROUNDS {
+                full_round(field, state, constants.after.get(round).unwrap_or(&[0; WIDTH]));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn partial_rounds<L: Lanes, const GROUPS: usize>(
+    field: Field<L>,
+    groups: &mut [[L; WIDTH]; GROUPS],
+    constants: &Constants,
+) {
+    unsafe {
+        let (mut low, mut high) = (*groups, *groups);
+        let mut first = [groups[0][0]; GROUPS];
+        for at in 0..GROUPS {
+            (low[at], high[at]) = split(field, &groups[at]);
+            first[at] = groups[at][0];
+        }
+        for (round, constant) in constants.partial.iter().enumerate() {
+            if round > 0 && round % ROUNDS_PER_REDUCTION == 0 {
+                for at in 0..GROUPS {
+                    reduce_rest(field, &mut low[at], &mut high[at]);
+                }
+            }
+            let raised = power_7(field, first);
+            // Not a loop: the compiler would leave it one, and nothing of one group would be done beside the other.
+            first[0] = partial_round(field, &mut low[0], &mut high[0], raised[0], *constant);
+            if GROUPS == 2 {
+                let at = GROUPS - 1;
+                first[at] = partial_round(field, &mut low[at], &mut high[at], raised[at], *constant);
+            }
+        }
+        for at in 0..GROUPS {
+            groups[at] = join_with(field, low[at], high[at], &constants.after[0]);
+        }
+    }
+}
+
+/// What a partial round does after the first element was raised; returns the first element of the next.
+#[inline(always)]
+unsafe fn partial_round<L: Lanes>(
+    field: Field<L>,
+    low: &mut [L; WIDTH],
+    high: &mut [L; WIDTH],
+    raised: L,
+    constant: u64,
+) -> L {
+    unsafe {
+        (low[0], high[0]) = field.split(field.add_small(raised, L::splat(constant)));
+        *low = times_matrix(*low);
+        *high = times_matrix(*high);
+        field.join(low[0], high[0])
+    }
+}
+
+/// Reduces all elements but the first, which every partial round reduces.
+#[inline(always)]
+unsafe fn reduce_rest<L: Lanes>(field: Field<L>, low: &mut [L; WIDTH], high: &mut [L; WIDTH]) {
+    for at in 1..WIDTH {
+        unsafe { (low[at], high[at]) = field.split(field.join(low[at], high[at])) };
+    }
+}
+
+/// A state from its halves after one round, or two since they were reduced, with the constants of the next: there is room
+/// for them.
+#[inline(always)]
+unsafe fn join_with<L: Lanes>(
+    field: Field<L>,
+    low: [L; WIDTH],
+    high: [L; WIDTH],
+    constants: &[u64; WIDTH],
+) -> [L; WIDTH] {
+    let mut state = low;
+    for at in 0..WIDTH {
+        state[at] = unsafe { field.join_small(low[at].add(L::splat(constants[at])), high[at]) };
+    }
+    state
 }
 
 /// Raises every element to the 7th power, multiplies by the matrix, and adds what the next round begins with.
 #[inline(always)]
 unsafe fn full_round<L: Lanes>(field: Field<L>, state: &mut [L; WIDTH], next: &[u64; WIDTH]) {
     unsafe {
-        // Several elements side by side hide how long a product takes; all twelve would not fit into the registers.
-        for group in state.as_chunks_mut::<4>().0 {
-            *group = power_7(field, *group);
-        }
-        let (low, high) = split(field, state);
-        let (low, high) = (times_matrix(low), times_matrix(high));
-        for at in 0..WIDTH {
-            state[at] = field.join_small(low[at].add(L::splat(next[at])), high[at]);
-        }
+        // Several elements side by side hide how long a product takes; all twelve would not fit into the registers. A loop
+        // would keep what it is not at in memory.
+        let [s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11] = *state;
+        let [s0, s1, s2, s3] = power_7(field, [s0, s1, s2, s3]);
+        let [s4, s5, s6, s7] = power_7(field, [s4, s5, s6, s7]);
+        let [s8, s9, s10, s11] = power_7(field, [s8, s9, s10, s11]);
+        let (low, high) = split(field, &[s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11]);
+        *state = join_with(field, times_matrix(low), times_matrix(high), next);
     }
 }
 

@@ -6,7 +6,8 @@
 
 use super::{
     super::{field::Field, lanes::Lanes},
-    Constants, HALF_FULL_ROUNDS, PARTIAL_ROUNDS, ROUNDS_PER_REDUCTION, WIDTH, power_7, split, times_matrix,
+    Constants, HALF_FULL_ROUNDS, PARTIAL_ROUNDS, ROUNDS_PER_REDUCTION, WIDTH, full_round, join_with, partial_round,
+    power_7, reduce_rest, split,
 };
 
 const OUTPUT: usize = WIDTH;
@@ -84,33 +85,26 @@ unsafe fn at_points<L: Lanes>(field: Field<L>, wires: *const u64, points: usize,
             }
             let next =
                 if round + 1 < HALF_FULL_ROUNDS { &constants.before[round + 1] } else { &constants.first_partial };
-            super::full_round(field, &mut state, next);
+            full_round(field, &mut state, next);
         }
 
         let (mut low, mut high) = split(field, &state);
         let mut first = state[0];
         for round in 0..PARTIAL_ROUNDS {
             if round > 0 && round % ROUNDS_PER_REDUCTION == 0 {
-                for at in 1..WIDTH {
-                    (low[at], high[at]) = field.split(field.join(low[at], high[at]));
-                }
+                reduce_rest(field, &mut low, &mut high);
             }
             let input: L = wire(wires, points, PARTIAL + round);
             out.put(field.sub_small(first, field.canonical(input)));
             let [raised] = power_7(field, [input]);
-            (low[0], high[0]) = field.split(field.add_small(raised, L::splat(constants.partial[round])));
-            low = times_matrix(low);
-            high = times_matrix(high);
-            first = field.join(low[0], high[0]);
+            first = partial_round(field, &mut low, &mut high, raised, constants.partial[round]);
         }
-        for at in 0..WIDTH {
-            state[at] = field.join_small(low[at].add(L::splat(constants.after[0][at])), high[at]);
-        }
+        state = join_with(field, low, high, &constants.after[0]);
 
         for round in 0..HALF_FULL_ROUNDS {
             take_wires(field, &mut state, wires, points, SECOND_FULL + round * WIDTH, &mut out);
             let next = if round + 1 < HALF_FULL_ROUNDS { &constants.after[round + 1] } else { &[0; WIDTH] };
-            super::full_round(field, &mut state, next);
+            full_round(field, &mut state, next);
         }
         for at in 0..WIDTH {
             let output = field.canonical(wire(wires, points, OUTPUT + at));
