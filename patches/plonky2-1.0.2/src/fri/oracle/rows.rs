@@ -90,14 +90,18 @@ impl Rows for GoldilocksField {
         let count = length << rate_bits;
         let columns = (EXTENDED / length).max(16);
         let fill = |groups: &mut [&mut [MaybeUninit<Self>]]| {
+            // The same for all cosets: new ones would be cleared for each, and often by the kernel before.
+            let mut values: Vec<_> =
+                (0..width.min(columns)).into_par_iter().map(|_| vec![Self::ZERO; length]).collect();
             for (coset, groups) in groups.chunks_exact_mut(length / ROWS).enumerate() {
                 let shift = Self::coset_shift() * root.exp_u64(reverse_bits(coset, rate_bits) as u64);
                 let powers: Vec<Self> = shift.powers().take(length).collect();
                 for (first, polynomials) in (0..).step_by(columns).zip(polynomials.chunks(columns)) {
-                    let values: Vec<_> =
-                        polynomials.par_iter().map(|polynomial| column(&polynomial.coeffs, &powers)).collect();
+                    let values = &mut values[..polynomials.len()];
+                    let extended = values.par_iter_mut().zip(polynomials);
+                    extended.for_each(|(values, polynomial)| evaluate(&polynomial.coeffs, &powers, values));
                     let groups = groups.par_iter_mut().enumerate();
-                    groups.for_each(|(at, rows)| fill_rows(rows, width, first, &values, at * ROWS));
+                    groups.for_each(|(at, rows)| fill_rows(rows, width, first, values, at * ROWS));
                 }
             }
         };
@@ -106,13 +110,11 @@ impl Rows for GoldilocksField {
     }
 }
 
-/// The values of a polynomial on the coset whose elements are `powers` times the roots of unity.
-fn column(coefficients: &[GoldilocksField], powers: &[GoldilocksField]) -> Vec<GoldilocksField> {
-    let mut values = vec![GoldilocksField::ZERO; powers.len()];
-    let multiplied = fft::multiply(integers(coefficients), integers(powers), integers_mut(&mut values));
-    let transformed = multiplied && fft::forward(integers_mut(&mut values));
+/// Takes the values of a polynomial on the coset whose elements are `powers` times the roots of unity.
+fn evaluate(coefficients: &[GoldilocksField], powers: &[GoldilocksField], values: &mut [GoldilocksField]) {
+    let multiplied = fft::multiply(integers(coefficients), integers(powers), integers_mut(values));
+    let transformed = multiplied && fft::forward(integers_mut(values));
     assert!(transformed, "lanes that were there a moment ago");
-    values
 }
 
 /// Fills `ROWS` rows of `width` from their element `first` with as many elements of the columns, from number `start`.

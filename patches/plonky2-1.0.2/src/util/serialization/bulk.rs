@@ -20,6 +20,9 @@ use crate::{
 
 /// Bytes that are moved at once: a part of the first cache.
 const BYTES: usize = 4096;
+/// Numbers for which room is taken before they are read. What a length that no file has room for claims beyond that is not
+/// believed before there is something to fill it.
+const BELIEVED: usize = 1 << 24;
 
 /// `length` numbers of eight bytes, the lowest first.
 pub(super) fn read_numbers<R: Read + ?Sized, T>(
@@ -28,8 +31,7 @@ pub(super) fn read_numbers<R: Read + ?Sized, T>(
     number: impl Fn(u64) -> T,
 ) -> IoResult<Vec<T>> {
     let mut bytes = [0; BYTES];
-    // A length that no file has room for must not be believed before there is something to fill it.
-    let mut numbers = Vec::with_capacity(length.min(BYTES));
+    let mut numbers = Vec::with_capacity(length.min(BELIEVED));
     while numbers.len() < length {
         let part = &mut bytes[..BYTES.min(8 * (length - numbers.len()))];
         from.read_exact(part)?;
