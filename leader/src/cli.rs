@@ -294,7 +294,7 @@ pub struct ProverArgs {
     #[arg(long, short = 'b', global = true, value_name = "N", default_value = "10", help_heading = "Proving")]
     pub batch_size: NonZeroU32,
     /// Logarithm of the CPU cycles per segment. Larger segments cost less in all and more memory at once. [default: by
-    /// profile and memory]
+    /// profile and memory; with --runtime amqp for workers of 16 GiB]
     #[arg(long, short = 'm', global = true, value_name = "LOG", help_heading = "Proving", value_parser = clap::value_parser!(u8).range(10..=25))]
     pub max_cpu_len_log: Option<u8>,
     /// Tasks that are worked on at the same time. [default: by cores and memory]

@@ -16,12 +16,11 @@ use ops::profile::{CPU, Profile};
 
 use crate::cli::{EndsArgs, ProverArgs, Runtime};
 
-/// The largest segment that is worth its latency, whatever memory there is: above it only the fixed cost of recursion
-/// shrinks, and that is below a tenth already.
-const MAX_USEFUL_CPU_LEN_LOG: u8 = 20;
+/// Bytes of memory of a worker that proves segments, which a leader does not see: what the chart gives one.
+const WORKER_MEMORY: u64 = 16 << 30;
 
-/// The largest segment that workers of 24 GiB have room for, whose memory a leader does not know.
-const WORKER_CPU_LEN_LOG: u8 = 18;
+/// Logarithm of a segment's CPU cycles where none fits: the way to the message that says what is missing.
+const FALLBACK_CPU_LEN_LOG: u8 = 14;
 
 /// What one run is to do.
 #[derive(Debug)]
@@ -123,11 +122,12 @@ impl Config {
         let proving = Proving::new(prover)?;
         let (max_cpu_len_log, workers) = match &proving {
             // Nothing is proved: neither circuits nor tables take memory.
-            _ if prover.test_only => (prover.max_cpu_len_log.unwrap_or(largest_segment(&profile)), machine.cores),
+            _ if prover.test_only => {
+                (prover.max_cpu_len_log.unwrap_or(machine::largest_useful_segment(&profile)), machine.cores)
+            }
             Proving::Here(_) => capacity(&profile, prover, machine)?,
             Proving::Cluster { .. } => {
-                let largest = largest_segment(&profile).min(WORKER_CPU_LEN_LOG);
-                (prover.max_cpu_len_log.unwrap_or(largest), machine.cores)
+                (prover.max_cpu_len_log.unwrap_or_else(|| segment_size(&profile, WORKER_MEMORY)), machine.cores)
             }
         };
         Ok(Self {
@@ -187,18 +187,15 @@ impl Proving {
     }
 }
 
-/// The largest segment that the profile has circuits for, within reason.
-fn largest_segment(profile: &Profile) -> u8 {
-    // The circuits' sizes are below 32.
-    (profile.sizes[CPU].last() as u8).min(MAX_USEFUL_CPU_LEN_LOG)
+/// Logarithm of the CPU cycles per segment on a machine with so much memory.
+fn segment_size(profile: &Profile, memory: u64) -> u8 {
+    machine::largest_segment(profile, memory)
+        .unwrap_or_else(|| machine::largest_useful_segment(profile).min(FALLBACK_CPU_LEN_LOG))
 }
 
 /// Segment size and number of workers that fit into the machine's memory and use its cores.
 fn capacity(profile: &Profile, prover: &ProverArgs, machine: Machine) -> anyhow::Result<(u8, usize)> {
     let budget = machine::segment_budget(profile, machine.free);
-    // By all the memory, not by what happens to be free: the same command must name the same tasks when it goes on.
-    let planned = machine::segment_budget(profile, machine.total);
-    let largest = largest_segment(profile);
     let size = match prover.max_cpu_len_log {
         Some(asked) if usize::from(asked) > profile.sizes[CPU].last() => {
             return Err(exit::usage(format!(
@@ -208,9 +205,8 @@ fn capacity(profile: &Profile, prover: &ProverArgs, machine: Machine) -> anyhow:
             )));
         }
         Some(asked) => asked,
-        None => {
-            (10..=largest).rev().find(|size| machine::full_segment_bytes(*size) <= planned).unwrap_or(largest.min(14))
-        }
+        // By all the memory, not by what happens to be free: the same command must name the same tasks when it goes on.
+        None => segment_size(profile, machine.total),
     };
     let needed = machine::full_segment_bytes(size);
     if needed > budget {

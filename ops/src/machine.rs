@@ -2,7 +2,7 @@
 
 use evm_arithmetization::NUM_TABLES;
 
-use crate::profile::{Heights, Profile, Security, TABLES};
+use crate::profile::{CPU, Heights, Profile, Security, TABLES};
 
 /// One gigabyte, 10^9 bytes.
 pub const GB: u64 = 1_000_000_000;
@@ -57,6 +57,12 @@ const FIXED: u64 = 1_200_000_000;
 /// Freed memory that is kept for a moment: of small segments two fifths, of large ones nothing ([`crate::allocator`]).
 const KEPT: u64 = 800 * MB;
 
+/// Below it a segment has no room for what every one begins and ends with.
+const SMALLEST_CPU_LEN_LOG: u8 = 10;
+
+/// Above it only the fixed cost of recursion shrinks, and that is below a tenth already.
+const MAX_USEFUL_CPU_LEN_LOG: u8 = 20;
+
 /// Bytes that proving a segment with tables of these heights takes beside the circuits: for each row the coefficients of
 /// every column and lookup column with the hashes over twice as many rows, and once the widest table's twofold extension
 /// while it is worked on. Full segments of 2^17 and 2^19 cycles took 2.4 and 9.0 GB where this says 3.4 and 11.7, of which
@@ -102,6 +108,20 @@ pub fn segment_budget(profile: &Profile, memory: u64) -> u64 {
     ((memory as f64 * HEADROOM) as u64).saturating_sub(used_circuits_bytes(profile))
 }
 
+/// Logarithm of the most CPU cycles in a segment that so many bytes of memory have room for, by the profile's circuits and
+/// up to a useful size; none where the smallest does not fit.
+pub fn largest_segment(profile: &Profile, memory: u64) -> Option<u8> {
+    let budget = segment_budget(profile, memory);
+    (SMALLEST_CPU_LEN_LOG..=largest_useful_segment(profile)).rev().find(|size| full_segment_bytes(*size) <= budget)
+}
+
+/// Logarithm of the most CPU cycles in a segment that the profile has circuits for and that are worth their latency,
+/// whatever memory there is.
+pub fn largest_useful_segment(profile: &Profile) -> u8 {
+    // The circuits' sizes are below 32.
+    (profile.sizes[CPU].last() as u8).min(MAX_USEFUL_CPU_LEN_LOG)
+}
+
 /// Bytes that building all circuits of a profile takes, with a seventh to spare: circuits of tables have no leaves yet. The
 /// 22 of profile `dev` took 4.3 GB, 87 of profile `mainnet` 11.9 GB.
 pub fn building_bytes(profile: &Profile) -> u64 {
@@ -110,4 +130,18 @@ pub fn building_bytes(profile: &Profile) -> u64 {
         Security::Test => (1_720 * MB, 25 * MB),
     };
     upper + table * profile.table_circuits() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_segments_of_mainnet_fit_into_24_gib() {
+        let largest = |name: &str, gib: u64| largest_segment(&Profile::named(name).expect("a profile"), gib << 30);
+        assert_eq!(largest("mainnet", 24), Some(19));
+        assert_eq!(largest("mainnet", 16), Some(18));
+        assert_eq!(largest("mainnet", 6), None);
+        assert_eq!(largest("dev", 64), Some(16), "the profile has no circuits for more");
+    }
 }
